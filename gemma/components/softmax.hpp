@@ -1,0 +1,26 @@
+// Softmax: numbers into probabilities, largest number first among unequals.
+//
+//   softmax(x)_i = exp(x_i - max x) / Σ_j exp(x_j - max x)
+//
+// Subtracting the maximum changes nothing in the quotient and keeps exp from overflowing.
+//
+// What Gemma does: the softmax of attention is causal, a token sees itself and those before it.
+#pragma once
+
+#include "gemma/tensor.hpp"
+
+#include <cstddef>
+
+namespace gemma {
+
+/// Replaces `count` numbers, at least one, by their softmax.
+void softmax(float* values, std::size_t count);
+
+/// The softmax of a vector.
+Vector softmax(Vector values);
+
+/// Softmax over the last axis of scores [H, T, S] where token t of this call, the (S - T + t)-th in all, sees the
+/// S - T + t + 1 tokens up to itself. What it does not see gets probability 0.
+Tensor3 causal_softmax(Tensor3 scores);
+
+}  // namespace gemma
