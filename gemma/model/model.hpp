@@ -1,0 +1,50 @@
+// Gemma: tokens in, logits out.
+//
+//   x      = embedding(tokens) · √D
+//   x      = decoder_layer_i(x)          for i = 0 … L - 1
+//   x      = rms_norm(x)
+//   logits = x Eᵀ                        with the embedding E again
+//
+// Gemma: Open Models Based on Gemini Research and Technology (Mesnard et al. 2024).
+//
+// Trace points: model.embed_tokens, model.embed_scaled, model.layers.i and all inside it, model.norm, lm_head [T, V].
+#pragma once
+
+#include "gemma/model/config.hpp"
+#include "gemma/model/kv_cache.hpp"
+#include "gemma/model/weights.hpp"
+#include "gemma/tensor.hpp"
+#include "gemma/trace/trace.hpp"
+
+#include <filesystem>
+#include <vector>
+
+namespace gemma {
+
+class Model {
+public:
+    Model(const Config& config, Weights weights);
+
+    /// Opens a model directory in Hugging Face's layout; weights are mapped, not read. Throws an Error for whatever
+    /// does not fit.
+    explicit Model(const std::filesystem::path& directory);
+
+    const Config& config() const { return config_; }
+    const Weights& weights() const { return weights_; }
+
+    /// The logits [T, V] that follow each of T tokens, at least one, that come after those in `cache`; adds them
+    /// to it. Throws an Error, with the cache as it was, for a token outside the vocabulary and for more tokens than
+    /// the cache has room for.
+    Matrix forward(const std::vector<int>& tokens, KVCache& cache, Trace trace = {}) const;
+
+    /// The logits [1, V] that follow the last of T tokens: what generation needs, without the others' V · D products.
+    Matrix forward_last(const std::vector<int>& tokens, KVCache& cache, Trace trace = {}) const;
+
+private:
+    Matrix hidden_states(const std::vector<int>& tokens, KVCache& cache, Trace trace) const;
+
+    Config config_;
+    Weights weights_;
+};
+
+}  // namespace gemma

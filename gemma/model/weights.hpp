@@ -1,0 +1,37 @@
+// The weights of a Gemma, as stored: views of a mapped checkpoint.
+#pragma once
+
+#include "gemma/checkpoint/checkpoint.hpp"
+#include "gemma/components/geglu.hpp"
+#include "gemma/components/mqa.hpp"
+#include "gemma/linear/linear.hpp"
+#include "gemma/model/config.hpp"
+#include "gemma/tensor.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace gemma {
+
+/// One decoder layer's.
+struct LayerWeights {
+    Vector input_layernorm;  // [D]
+    AttentionWeights self_attn;
+    Vector post_attention_layernorm;  // [D]
+    FeedForwardWeights mlp;
+};
+
+/// The matrices view the checkpoint; the norms' weights, a few thousand numbers, are float32 copies.
+struct Weights {
+    WeightMatrix embed_tokens;  // [V, D], also what turns hidden states into logits
+    std::vector<LayerWeights> layers;
+    Vector norm;  // [D]
+
+    std::shared_ptr<const void> storage;  // keeps alive what the matrices view
+};
+
+/// Takes the tensors that the config asks for. Throws an Error that names the tensor when one is missing, does not
+/// have the shape that follows from the config, or is no floating-point tensor.
+Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
+
+}  // namespace gemma
