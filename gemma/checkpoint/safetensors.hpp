@@ -8,12 +8,12 @@
 #pragma once
 
 #include "gemma/checkpoint/mapped_file.hpp"
+#include "gemma/checkpoint/output_file.hpp"
 #include "gemma/dtype.hpp"
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,8 +39,8 @@ struct StoredTensor : TensorInfo {
 };
 
 /// An open .safetensors file. Nothing of it is believed unchecked: the constructor throws an Error that names the
-/// file, what was found and what was expected when the header is longer than the file, is not valid JSON, has an
-/// unknown dtype, or has offsets that overlap, leave gaps, exceed the file or do not fit the shape.
+/// file, what was found and what was expected when the header is longer than the file, is not valid JSON, has a name
+/// twice, has an unknown dtype, or has offsets that overlap, leave gaps, exceed the file or do not fit the shape.
 class SafetensorsFile {
 public:
     explicit SafetensorsFile(const std::filesystem::path& path);
@@ -53,7 +53,10 @@ public:
 
     const Metadata& metadata() const { return metadata_; }
 
+    const std::filesystem::path& path() const { return path_; }
+
 private:
+    std::filesystem::path path_;
     MappedFile file_;
     std::vector<StoredTensor> tensors_;
     std::map<std::string, std::size_t> index_;
@@ -61,15 +64,11 @@ private:
 };
 
 /// Writes a .safetensors file in a stream: the tensors are declared first, then their numbers follow in that order,
-/// in pieces of any size. The file is written beside `path` and takes its name in finish(); without finish() nothing
-/// is left behind. Each failure to write (a full disk, a missing folder) throws an Error that names the file.
+/// in pieces of any size. An OutputFile: it takes its name in finish(); without finish() nothing is left behind.
 class SafetensorsWriter {
 public:
     SafetensorsWriter(const std::filesystem::path& path, const std::vector<TensorInfo>& tensors,
                       const Metadata& metadata = {});
-    ~SafetensorsWriter();
-    SafetensorsWriter(const SafetensorsWriter&) = delete;
-    SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
     void write(const void* data, std::size_t bytes);
 
@@ -77,9 +76,7 @@ public:
     void finish();
 
 private:
-    std::filesystem::path path_;
-    std::filesystem::path unfinished_;
-    std::ofstream stream_;
+    OutputFile file_;
     std::size_t declared_bytes_ = 0;
     std::size_t written_bytes_ = 0;
 };

@@ -3,6 +3,7 @@
 #include "gemma/components/gelu.hpp"
 #include "gemma/components/relu.hpp"
 #include "gemma/components/sigmoid.hpp"
+#include "gemma/components/swish.hpp"
 
 #include <utility>
 
@@ -16,9 +17,20 @@ float activate(float x, Gate activation) {
         case Gate::identity: return x;
         case Gate::relu: return relu(x);
         case Gate::gelu: return gelu(x);
-        case Gate::swish: return x * sigmoid(x);
+        case Gate::swish: return swish(x);
     }
     return x;
+}
+
+float activation_derivative(float x, Gate activation) {
+    switch (activation) {
+        case Gate::sigmoid: return sigmoid_derivative(x);
+        case Gate::identity: return 1.0f;
+        case Gate::relu: return relu_derivative(x);
+        case Gate::gelu: return gelu_derivative(x);
+        case Gate::swish: return swish_derivative(x);
+    }
+    return 1.0f;
 }
 
 // a ⊗ b, number by number.
@@ -33,6 +45,10 @@ Matrix elementwise_product(Matrix a, const Matrix& b) {
 Matrix gated_unit(Matrix gate, const Matrix& up, Gate activation) {
     for (float& value : gate) value = activate(value, activation);
     return elementwise_product(std::move(gate), up);
+}
+
+GatedUnitSlopes gated_unit_derivative(float gate, float up, Gate activation) {
+    return {activation_derivative(gate, activation) * up, activate(gate, activation)};
 }
 
 Matrix feed_forward(const Matrix& x, const FeedForwardWeights& weights, Trace trace) {

@@ -28,6 +28,15 @@ enum class Gate { sigmoid, identity, relu, gelu, swish };
 /// activation(gate) ⊗ up, both [T, F], for one of the siblings: GLU, bilinear, ReGLU, GEGLU, SwiGLU.
 Matrix gated_unit(Matrix gate, const Matrix& up, Gate activation);
 
+/// How fast a gated number grows with its gate and with its up half.
+struct GatedUnitSlopes {
+    float gate;  // ∂/∂gate
+    float up;    // ∂/∂up
+};
+
+/// The slopes of activation(gate) · up: activation'(gate) · up by the gate, activation(gate) by up.
+GatedUnitSlopes gated_unit_derivative(float gate, float up, Gate activation);
+
 /// The matrices of Gemma's MLP, [out, in].
 struct FeedForwardWeights {
     WeightMatrix gate_proj;  // [F, D]

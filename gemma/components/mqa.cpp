@@ -16,6 +16,7 @@ namespace {
 Tensor3 project_to_heads(const Matrix& x, const WeightMatrix& weight, std::size_t d) {
     const std::size_t T = x.shape(0), D = x.shape(1), out = weight.rows;
     require_shape("the input of attention", x, {T, weight.columns});
+    if (out % d != 0) fail("a projection of attention has {} rows, expected a multiple of head_dim {}", out, d);
     Tensor3 heads = Tensor3::from_shape({T, out / d, d});
     linear({x.data(), T, D, D}, weight, {heads.data(), T, out, out});
     return heads;
@@ -30,7 +31,10 @@ Matrix project_from_heads(const Tensor3& heads, const WeightMatrix& weight) {
 }
 
 // Query heads h = 0 … H-1 share the K key/value heads in order: 0 … H/K - 1 use the first, and so on.
-std::size_t key_value_head(std::size_t h, std::size_t H, std::size_t K) { return h / (H / K); }
+std::size_t key_value_head(std::size_t h, std::size_t H, std::size_t K) {
+    if (K == 0 || H % K != 0) fail("{} query heads share {} key/value heads, expected an even share", H, K);
+    return h / (H / K);
+}
 
 }  // namespace
 
@@ -57,6 +61,7 @@ void KeyValues::append(const Tensor3& key, const Tensor3& value) {
 Tensor3 attention_scores(const Tensor3& query, const KeyValues& past) {
     const std::size_t T = query.shape(0), H = query.shape(1), d = query.shape(2);
     const std::size_t K = past.keys.shape(0), S = past.length;
+    require_shape("the query of attention", query, {T, H, past.keys.shape(2)});
     const float scale = 1.0f / std::sqrt(static_cast<float>(d));
     Tensor3 scores = Tensor3::from_shape({H, T, S});
     for (std::size_t h = 0; h < H; ++h) {
@@ -70,6 +75,7 @@ Tensor3 attention_scores(const Tensor3& query, const KeyValues& past) {
 Tensor3 attention_context(const Tensor3& probs, const KeyValues& past) {
     const std::size_t H = probs.shape(0), T = probs.shape(1), S = probs.shape(2);
     const std::size_t K = past.values.shape(0), d = past.values.shape(2);
+    require_shape("the probabilities of attention", probs, {H, T, past.length});
     Tensor3 context = Tensor3::from_shape({T, H, d});
     for (std::size_t h = 0; h < H; ++h) {
         const std::size_t k = key_value_head(h, H, K);

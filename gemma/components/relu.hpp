@@ -5,8 +5,6 @@
 // Rectified Linear Units Improve Restricted Boltzmann Machines (Nair, Hinton 2010).
 #pragma once
 
-#include "gemma/tensor.hpp"
-
 namespace gemma {
 
 inline float relu(float x) { return x > 0.0f ? x : 0.0f; }

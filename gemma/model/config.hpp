@@ -34,8 +34,9 @@ Config gemma_7b();
 
 /// Reads the text of a config.json; `source` names it in errors. Both activation fields are understood: Gemma's gate
 /// is the tanh form of GELU, also where an older file says "hidden_act": "gelu". Throws an Error for what is not a
-/// first-generation Gemma (another model_type, an unknown activation, scaled RoPE, biases in attention), for a
-/// missing or non-positive number, for H not divisible by K, and for an odd head_dim.
+/// first-generation Gemma (another model_type, an unknown activation, scaled RoPE, biases in attention, an output
+/// matrix of its own, other special tokens), for a missing or non-positive number or one so large that products of
+/// them could overflow, for H not divisible by K, and for an odd head_dim.
 Config parse_config(std::string_view json, const std::string& source);
 
 /// Reads a config.json file.

@@ -54,4 +54,8 @@ Matrix Model::forward_last(const std::vector<int>& tokens, KVCache& cache, Trace
     return logits;
 }
 
+void Model::read(const std::vector<int>& tokens, KVCache& cache, Trace trace) const {
+    hidden_states(tokens, cache, trace.scope("model"));
+}
+
 }  // namespace gemma

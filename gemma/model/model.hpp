@@ -40,6 +40,9 @@ public:
     /// The logits [1, V] that follow the last of T tokens: what generation needs, without the others' V · D products.
     Matrix forward_last(const std::vector<int>& tokens, KVCache& cache, Trace trace = {}) const;
 
+    /// Adds T tokens to the cache and computes no logits: what reading the first pieces of a long prompt needs.
+    void read(const std::vector<int>& tokens, KVCache& cache, Trace trace = {}) const;
+
 private:
     Matrix hidden_states(const std::vector<int>& tokens, KVCache& cache, Trace trace) const;
 

@@ -30,8 +30,9 @@ struct Weights {
     std::shared_ptr<const void> storage;  // keeps alive what the matrices view
 };
 
-/// Takes the tensors that the config asks for. Throws an Error that names the tensor when one is missing, does not
-/// have the shape that follows from the config, or is no floating-point tensor.
+/// Takes the tensors that the config asks for; others are ignored. Throws an Error that names the tensor when one is
+/// missing, does not have the shape that follows from the config, or is no floating-point tensor, and when there is an
+/// lm_head that is not the embedding once more.
 Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
 
 }  // namespace gemma

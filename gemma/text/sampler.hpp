@@ -1,8 +1,11 @@
 // From logits to the next token.
 //
-//   temperature  logits / temperature: below 1 the likely become likelier; 0 means greedy, always the likeliest
+//   temperature  softmax(logits / temperature): below 1 the likely become likelier; 0 means greedy, always the likeliest
 //   top-k        only the k likeliest tokens (Fan et al. 2018)
-//   top-p        only the likeliest tokens until their probabilities sum to p (Holtzman et al. 2019, "nucleus")
+//   top-p        only the likeliest tokens until their probabilities sum to p or more (Holtzman et al. 2019, "nucleus")
+//
+// In this order, as in Hugging Face's transformers: top-p sees the probabilities of what top-k left. (Google's PyTorch
+// code measures p before top-k.) What remains is scaled to sum to 1.
 #pragma once
 
 #include "gemma/tensor.hpp"
@@ -28,7 +31,7 @@ struct TokenProbability {
 
 /// The tokens that may come next, likeliest first, with probabilities that sum to 1: what follows the last row of
 /// logits [T, V] after temperature, top-k and top-p, in this order. Ties go to the lower id. With temperature 0 the
-/// one likeliest token.
+/// one likeliest token. Throws an Error for a logit that is not finite, and for options that a Sampler does not take.
 std::vector<TokenProbability> next_token_distribution(const Matrix& logits, const SamplerOptions& options);
 
 /// Draws tokens; the same seed draws the same tokens on every machine.
@@ -37,7 +40,7 @@ public:
     /// Throws an Error for a temperature below 0 or not finite, and for a top-p that is not in (0, 1].
     explicit Sampler(const SamplerOptions& options);
 
-    /// The token that follows the last row of logits [T, V].
+    /// The token that follows the last row of logits [T, V]. Throws an Error for a logit that is not finite.
     int operator()(const Matrix& logits);
 
 private:

@@ -1,0 +1,70 @@
+#include "gemma/checkpoint/output_file.hpp"
+
+#include "gemma/error.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace gemma {
+
+namespace fs = std::filesystem;
+
+fs::path unfinished_name(const fs::path& path) {
+    static std::atomic<unsigned> count{0};  // two writers of one process do not meet either
+    return path.parent_path() / fmt::format(".{}.{}-{}.unfinished", path.filename().string(), ::getpid(), count++);
+}
+
+OutputFile::OutputFile(const fs::path& path) : path_(path) {
+    std::error_code ignored;
+    const fs::file_status found = fs::status(path, ignored);
+    // Renaming over a device such as /dev/null would replace it.
+    if (!path.has_filename() || (fs::exists(found) && !fs::is_regular_file(found))) {
+        fail("{}: cannot be written, expected the name of a file", path.string());
+    }
+    unfinished_ = unfinished_name(path);
+    errno = 0;
+    stream_.open(unfinished_, std::ios::binary | std::ios::trunc);
+    if (!stream_) {
+        unfinished_.clear();
+        fail("{}: cannot be written ({}), expected a file in a writable directory", path.string(), std::strerror(errno));
+    }
+}
+
+OutputFile::~OutputFile() { discard(); }
+
+void OutputFile::discard() noexcept {
+    if (unfinished_.empty()) return;
+    stream_.close();
+    std::error_code ignored;
+    fs::remove(unfinished_, ignored);
+    unfinished_.clear();
+}
+
+void OutputFile::write(const void* data, std::size_t bytes) {
+    errno = 0;
+    if (!stream_.write(static_cast<const char*>(data), static_cast<std::streamsize>(bytes))) {
+        fail("{}: cannot be written ({})", path_.string(), std::strerror(errno));
+    }
+}
+
+void OutputFile::finish() {
+    errno = 0;
+    stream_.close();
+    if (!stream_) fail("{}: cannot be written ({})", path_.string(), std::strerror(errno));
+    std::error_code error;
+    fs::rename(unfinished_, path_, error);
+    if (error) fail("{}: cannot be written ({})", path_.string(), error.message());
+    unfinished_.clear();
+}
+
+void write_text_file(const fs::path& path, const std::string& text) {
+    OutputFile file(path);
+    file.write(text.data(), text.size());
+    file.finish();
+}
+
+}  // namespace gemma

@@ -1,0 +1,193 @@
+#include "gemma/trace/compare.hpp"
+
+#include "gemma/error.hpp"
+#include "gemma/trace/names.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+namespace gemma {
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+Shape without_ones(Shape shape) {
+    shape.erase(std::remove(shape.begin(), shape.end(), std::size_t{1}), shape.end());
+    return shape;
+}
+
+Shape with_last_two_merged(Shape shape) {
+    if (shape.size() < 2) return shape;
+    const std::size_t last = shape.back();
+    shape.pop_back();
+    shape.back() *= last;
+    return shape;
+}
+
+// Whether two shapes hold the same numbers in the same order: axes of 1 say nothing, and [T, H, d] is [T, H·d].
+// [H, T, d] is another order, whatever its size.
+bool same_order(const Shape& a, const Shape& b) {
+    const Shape left = without_ones(a), right = without_ones(b);
+    return left == right || with_last_two_merged(left) == right || left == with_last_two_merged(right);
+}
+
+// Which numbers of a tensor count.
+class Visible {
+public:
+    // All of them, but of scores [.., T, S] in row t, the token at position first + t, only those up to that token.
+    Visible(const std::string& name, const Shape& shape, const TokenRange& range) {
+        if (!is_scores(name) || shape.size() < 2) return;
+        rows_ = shape[shape.size() - 2];
+        columns_ = shape.back();
+        first_ = !range.all() ? range.begin : columns_ > rows_ ? columns_ - rows_ : 0;
+    }
+
+    bool operator()(std::size_t i) const { return columns_ == 0 || i % columns_ <= first_ + i / columns_ % rows_; }
+
+private:
+    std::size_t rows_ = 0, columns_ = 0;  // no columns: all count
+    std::size_t first_ = 0;
+};
+
+double difference_of(float a, float b) {
+    if (a == b || (std::isnan(a) && std::isnan(b))) return 0;
+    if (!std::isfinite(a) || !std::isfinite(b)) return infinity;
+    return std::fabs(static_cast<double>(a) - static_cast<double>(b));
+}
+
+// a / b for numbers that are at least 0, where nothing of nothing is nothing.
+double ratio(double a, double b) { return a == 0 ? 0 : a / b; }
+
+double cosine_of(double product, double squares_a, double squares_b) {
+    if (squares_a == 0 && squares_b == 0) return 1;
+    if (squares_a == 0 || squares_b == 0) return 0;
+    return product / (std::sqrt(squares_a) * std::sqrt(squares_b));
+}
+
+// The index of element i of a row-major tensor.
+Shape index_of(std::size_t i, const Shape& shape) {
+    Shape index(shape.size());
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+        index[axis] = i % shape[axis];
+        i /= shape[axis];
+    }
+    return index;
+}
+
+void compare_numbers(TensorComparison& row, const std::vector<float>& a, const std::vector<float>& b,
+                     const Visible& visible) {
+    double magnitude = 0, product = 0, squares_a = 0, squares_b = 0;
+    std::size_t place = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (!visible(i)) continue;
+        const double difference = difference_of(a[i], b[i]);
+        if (difference > row.difference) {
+            row.difference = difference;
+            place = i;
+        }
+        if (!std::isfinite(a[i]) || !std::isfinite(b[i])) continue;
+        magnitude = std::max(magnitude, std::fabs(static_cast<double>(a[i])));
+        product += static_cast<double>(a[i]) * b[i];
+        squares_a += static_cast<double>(a[i]) * a[i];
+        squares_b += static_cast<double>(b[i]) * b[i];
+    }
+    row.relative = ratio(row.difference, magnitude);
+    row.cosine = cosine_of(product, squares_a, squares_b);
+    row.match = row.relative <= row.tolerance ? Match::same : Match::different;
+    if (a.empty()) return;
+    row.index = index_of(place, row.reference_shape);
+    row.reference_number = a[place];
+    row.other_number = b[place];
+}
+
+TensorComparison compare_tensor(const std::string& name, const Record& reference, const Record& other,
+                                double tolerance) {
+    TensorComparison row;
+    row.name = name;
+    row.tolerance = tolerance;
+    row.reference_shape = reference.shape(name);
+    row.other_shape = other.shape(name);
+    if (!same_order(row.reference_shape, row.other_shape)) {
+        row.match = Match::other_shape;
+        return row;
+    }
+    row.reshaped = row.reference_shape != row.other_shape;
+    const TokenRange range = reference.range().all() ? other.range() : reference.range();
+    compare_numbers(row, reference.tensor(name).numbers, other.tensor(name).numbers,
+                    Visible(name, row.reference_shape, range));
+    return row;
+}
+
+TensorComparison only_in(const std::string& name, const Record& record, Match match) {
+    TensorComparison row;
+    row.name = name;
+    row.match = match;
+    (match == Match::only_in_reference ? row.reference_shape : row.other_shape) = record.shape(name);
+    return row;
+}
+
+}  // namespace
+
+double default_tolerance(const std::string& name) { return name == "lm_head" ? 5e-5 : 1e-5; }
+
+std::size_t Comparison::count(Match match) const {
+    return static_cast<std::size_t>(std::count_if(tensors.begin(), tensors.end(), [&](const TensorComparison& tensor) {
+        return tensor.match == match;
+    }));
+}
+
+const TensorComparison* Comparison::first_divergence() const {
+    const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                    [](const TensorComparison& tensor) { return tensor.diverges(); });
+    return found == tensors.end() ? nullptr : &*found;
+}
+
+Comparison compare(const Record& reference, const Record& other, std::optional<double> tolerance) {
+    const std::vector<std::string> names = reference.names(), other_names = other.names();
+    const std::set<std::string> in_reference(names.begin(), names.end());
+    const std::set<std::string> in_other(other_names.begin(), other_names.end());
+
+    std::set<ForwardOrder> all;
+    for (const std::string& name : names) all.insert(forward_order(name));
+    for (const std::string& name : other_names) all.insert(forward_order(name));
+    if (all.size() == names.size() + other_names.size()) {
+        fail("the two have no tensor name in common: found {} and {} tensors, expected at least one in both",
+             names.size(), other_names.size());
+    }
+
+    Comparison comparison;
+    for (const ForwardOrder& order : all) {
+        const std::string& name = std::get<std::string>(order);
+        if (in_other.count(name) == 0) {
+            comparison.tensors.push_back(only_in(name, reference, Match::only_in_reference));
+        } else if (in_reference.count(name) == 0) {
+            comparison.tensors.push_back(only_in(name, other, Match::only_in_other));
+        } else {
+            comparison.tensors.push_back(
+                compare_tensor(name, reference, other, tolerance.value_or(default_tolerance(name))));
+        }
+    }
+    return comparison;
+}
+
+std::string different_runs(const TraceFile& reference, const TraceFile& other) {
+    const std::vector<int>&a = reference.header().tokens, &b = other.header().tokens;
+    if (a.empty() || b.empty()) return "";
+    const std::size_t both = std::min(a.size(), b.size());
+    const auto place = static_cast<std::size_t>(
+        std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(both), b.begin()).first - a.begin());
+    if (place < both) return fmt::format("the tokens differ: token {} is {} and {}", place, a[place], b[place]);
+    if (a.size() != b.size()) return fmt::format("the tokens differ: there are {} and {}", a.size(), b.size());
+
+    const TokenRange rows = reference.range(), other_rows = other.range();
+    if (rows.begin != other_rows.begin || std::min(rows.end, a.size()) != std::min(other_rows.end, b.size())) {
+        return fmt::format("the rows differ: those of tokens {} to {}, and {} to {}", rows.begin,
+                           std::min(rows.end, a.size()) - 1, other_rows.begin, std::min(other_rows.end, b.size()) - 1);
+    }
+    return "";
+}
+
+}  // namespace gemma
