@@ -1,0 +1,28 @@
+// An observer that keeps all it sees, appended along the token axis over several forward calls.
+#pragma once
+
+#include "gemma/trace/trace.hpp"
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gemma {
+
+struct Recorded {
+    Shape shape;
+    std::vector<float> values;
+};
+
+/// Keeps each forward call's tensors apart: records[name][call].
+class Recording : public Observer {
+public:
+    void observe(const std::string& name, const TensorView& tensor) override {
+        records[name].push_back({tensor.shape, std::vector<float>(tensor.data, tensor.data + tensor.size())});
+    }
+
+    std::map<std::string, std::vector<Recorded>> records;
+};
+
+}  // namespace gemma
