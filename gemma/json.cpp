@@ -67,6 +67,10 @@ std::string excerpt(const Json& value) {
     return text;
 }
 
+bool is_printable(std::string_view name) {
+    return std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 const Json& member(const Json& object, const std::string& name) {
     static const Json null;
     const auto found = object.find(name);

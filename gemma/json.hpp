@@ -15,6 +15,9 @@ nlohmann::json parse_json_object(std::string_view text, const std::string& sourc
 /// The value as it is written in JSON, cut to a length that fits in an error line.
 std::string excerpt(const nlohmann::json& value);
 
+/// Whether a name from a file has no control characters, so that it can stand in a line of text as it is.
+bool is_printable(std::string_view name);
+
 /// The member of that name; null when there is none.
 const nlohmann::json& member(const nlohmann::json& object, const std::string& name);
 

@@ -2,14 +2,16 @@
 
 #include "gemma/error.hpp"
 
-#include <fmt/ranges.h>
-
 #include <functional>
 #include <numeric>
 
 namespace gemma {
 
-std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string to_string(const Shape& shape) {
+    std::string axes;
+    for (const std::size_t axis : shape) axes += (axes.empty() ? "" : ", ") + std::to_string(axis);
+    return "[" + axes + "]";
+}
 
 std::size_t element_count(const Shape& shape) {
     return std::accumulate(shape.begin(), shape.end(), std::size_t{1}, std::multiplies<>());

@@ -30,7 +30,8 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
     for (const auto& [tensor, shard] : weight_map.items()) {
         const fs::path name = shard.is_string() ? shard.get<std::string>() : "";
         // A plain name: not "../x", "/x", ".." or "".
-        if (name.empty() || name != name.filename() || name == "." || name == "..") {
+        const bool is_plain = !name.empty() && name == name.filename() && name != "." && name != "..";
+        if (!is_plain || !is_printable(name.native())) {
             fail("{}: {} lies in {}, expected the name of a file beside the index", source, excerpt(tensor), excerpt(shard));
         }
         file_of[tensor] = name.string();

@@ -72,10 +72,6 @@ void require_elements_fit(const TensorInfo& info, std::size_t bytes, const std::
     }
 }
 
-bool is_printable(const std::string& name) {
-    return std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
 Entry read_entry(const std::string& name, const Json& entry, std::size_t all_bytes, const std::string& source) {
     if (!is_printable(name)) fail("{}: a tensor is called {}, expected a printable name", source, excerpt(name));
     const std::string where = fmt::format("{}: tensor {}", source, name);

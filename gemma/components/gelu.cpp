@@ -36,10 +36,10 @@ float gelu_tanh_derivative(float x) {
     return 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner_slope;
 }
 
-// With s = σ(a x): d/dx x s = s + a x s (1 - s).
+// d/dx x σ(a x) = σ(a x) + a x σ'(a x).
 float gelu_sigmoid_derivative(float x) {
-    const float s = sigmoid(sigmoid_slope * x);
-    return s + sigmoid_slope * x * s * (1.0f - s);
+    const float steeper = sigmoid_slope * x;
+    return sigmoid(steeper) + steeper * sigmoid_derivative(steeper);
 }
 
 }  // namespace

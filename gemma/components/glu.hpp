@@ -1,11 +1,11 @@
-// GLU, the gated linear unit: a linear path, and beside it a gate between 0 (closed) and 1 (open) for each of its numbers.
+// GLU, the gated linear unit: a linear path, and for each of its numbers a gate between 0 (closed) and 1 (open).
 //
 //   GLU(X) = (X∗W + b) ⊗ σ(X∗V + c)
 //
 //   (X∗W + b)_t = b + Σ_{i=0}^{k-1} x_{t-k+1+i} W_i          x_t = 0 before the first token
 //
 // Language Modeling with Gated Convolutional Networks (Dauphin et al. 2016). ∗ is a causal convolution over tokens: its
-// kernel spans the whole embedding and k tokens, token t and the k - 1 before it, so nothing is seen of what comes later.
+// kernel spans the whole embedding and k tokens, token t and the k - 1 before it; it sees nothing of what comes later.
 //
 // Why a gate without tanh on the linear path: for X gated by itself
 //

@@ -75,7 +75,7 @@ Tensor3 attention_scores(const Tensor3& query, const KeyValues& past) {
 Tensor3 attention_context(const Tensor3& probs, const KeyValues& past) {
     const std::size_t H = probs.shape(0), T = probs.shape(1), S = probs.shape(2);
     const std::size_t K = past.values.shape(0), d = past.values.shape(2);
-    require_shape("the probabilities of attention", probs, {H, T, past.length});
+    require_shape("the probability tensor of attention", probs, {H, T, past.length});
     Tensor3 context = Tensor3::from_shape({T, H, d});
     for (std::size_t h = 0; h < H; ++h) {
         const std::size_t k = key_value_head(h, H, K);

@@ -50,7 +50,7 @@ Matrix sinusoidal_positions(std::size_t first_position, std::size_t tokens, std:
 }
 
 Matrix add_positions(Matrix x, Matrix positions, Trace trace) {
-    require_shape("the positions added to an embedding", positions, shape_of(x));
+    require_shape("the matrix of positions", positions, shape_of(x));
     trace("positions", positions);
     for (std::size_t i = 0; i < x.size(); ++i) x.data()[i] += positions.data()[i];
     trace(x);

@@ -10,11 +10,12 @@ namespace gemma {
 
 void softmax(float* values, std::size_t count) {
     const float largest = *std::max_element(values, values + count);
-    float sum = 0.0f;
+    double total = 0.0;  // in float32, the sum of thousands of small numbers would lose the last digits
     for (std::size_t i = 0; i < count; ++i) {
         values[i] = std::exp(values[i] - largest);
-        sum += values[i];
+        total += static_cast<double>(values[i]);
     }
+    const float sum = static_cast<float>(total);
     for (std::size_t i = 0; i < count; ++i) values[i] /= sum;
 }
 

@@ -1,4 +1,4 @@
-// Softmax: numbers into probabilities, largest number first among unequals.
+// Softmax: numbers into probabilities, which are positive and sum to 1; the larger the number, the more probable.
 //
 //   softmax(x)_i = exp(x_i - max x) / Σ_j exp(x_j - max x)
 //

@@ -11,10 +11,7 @@ namespace gemma {
 
 inline float swish(float x) { return x * sigmoid(x); }
 
-/// With s = σ(x): d/dx x s = s + x s (1 - s).
-inline float swish_derivative(float x) {
-    const float s = sigmoid(x);
-    return s + x * s * (1.0f - s);
-}
+/// d/dx x σ(x) = σ(x) + x σ'(x).
+inline float swish_derivative(float x) { return sigmoid(x) + x * sigmoid_derivative(x); }
 
 }  // namespace gemma

@@ -33,14 +33,14 @@ struct Generation {
 /// Called with each new token as it comes; false asks to stop. A stop token is not shown.
 using OnToken = std::function<bool(int token)>;
 
-/// The tokens that a conversation may have in all: the cache's capacity or the longest context of the model, whichever is
-/// less.
+/// The tokens that a conversation may have in all: the cache's capacity or the longest context of the model, whichever
+/// is less.
 std::size_t context_size(const Model& model, const KVCache& cache);
 
-/// Continues a prompt of at least one token. The cache may hold what came before; afterwards it holds the prompt and the
-/// generated tokens as well, so that a conversation goes on with what comes next (a stop token is not in it).
-/// The prompt is read in pieces of a few hundred tokens, so that memory stays small; each piece and each generated token
-/// is a forward pass of its own to the trace. Throws an Error, with the cache as it was, when the prompt is over the
+/// Continues a prompt of at least one token. The cache may hold what came before; afterwards it holds the prompt and
+/// the generated tokens as well, so that a conversation goes on with what comes next (a stop token is not in it). The
+/// prompt is read in pieces of a few hundred tokens, so that memory stays small; each piece and each generated token is
+/// a forward pass of its own to the trace. Throws an Error, with the cache as it was, when the prompt is over the
 /// context or holds an unknown token.
 Generation generate(const Model& model, KVCache& cache, const std::vector<int>& prompt, Sampler& sampler,
                     const GenerateOptions& options, const OnToken& on_token = {}, Trace trace = {});

@@ -25,10 +25,12 @@ struct Row {
 
 Row last_row(const Matrix& logits) {
     const std::size_t T = logits.shape(0), V = logits.shape(1);
-    if (T == 0 || V == 0) fail("the logits have shape {}, expected at least one row and column", to_string(shape_of(logits)));
+    if (T == 0 || V == 0)
+        fail("the logits have shape {}, expected at least one row and column", to_string(shape_of(logits)));
     const Row row{&logits(T - 1, 0), V};
     for (std::size_t i = 0; i < V; ++i) {
-        if (!std::isfinite(row.logits[i])) fail("the logit of token {} is {}, expected a finite number", i, row.logits[i]);
+        if (!std::isfinite(row.logits[i]))
+            fail("the logit of token {} is {}, expected a finite number", i, row.logits[i]);
     }
     return row;
 }
@@ -71,8 +73,8 @@ std::vector<int> top_k(const Row& row, std::size_t k) {
     return tokens;
 }
 
-// The likeliest until their weights make up the share p of all; the one that reaches p is kept. A heap, because mostly a
-// few of very many are kept: those need no sorting.
+// The likeliest until their weights make up the share p of all; the one that reaches p is kept. A heap, because mostly
+// a few of very many are kept: those need no sorting.
 std::vector<Candidate> top_p(const Row& row, std::vector<Candidate> candidates, float p) {
     const auto less_likely = [&](const Candidate& a, const Candidate& b) { return row.likelier(b.token, a.token); };
     const double enough = p * total_weight(candidates);
@@ -99,7 +101,8 @@ void require_valid(const SamplerOptions& options) {
     if (!std::isfinite(options.temperature) || options.temperature < 0.0f) {
         fail("the temperature is {}, expected 0 (greedy) or more", options.temperature);
     }
-    if (!(options.top_p > 0.0f && options.top_p <= 1.0f)) fail("top-p is {}, expected above 0, at most 1", options.top_p);
+    if (!(options.top_p > 0.0f && options.top_p <= 1.0f))
+        fail("top-p is {}, expected above 0, at most 1", options.top_p);
 }
 
 // 53 random bits as a number in [0, 1). By hand, because the standard library's distributions differ between machines.

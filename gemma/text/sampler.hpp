@@ -1,8 +1,8 @@
 // From logits to the next token.
 //
-//   temperature  softmax(logits / temperature): below 1 the likely become likelier; 0 means greedy, always the likeliest
+//   temperature  softmax(logits / temperature): below 1 the likely become likelier; 0: greedy, always the likeliest
 //   top-k        only the k likeliest tokens (Fan et al. 2018)
-//   top-p        only the likeliest tokens until their probabilities sum to p or more (Holtzman et al. 2019, "nucleus")
+//   top-p        only the likeliest tokens that together reach the probability p (Holtzman et al. 2019, "nucleus")
 //
 // In this order, as in Hugging Face's transformers: top-p sees the probabilities of what top-k left. (Google's PyTorch
 // code measures p before top-k.) What remains is scaled to sum to 1.

@@ -1,7 +1,7 @@
 // Tokens into text as they come: a token may hold part of a character only, which is kept back until the rest is there.
 //
-//   tokens        "▁Hi"   <0xF0> <0x9F> <0x99> <0x82>    "!"
-//   comes out     " Hi"                             "🙂"  "!"
+//   token        "▁Hi"   <0xF0>   <0x9F>   <0x99>   <0x82>   "!"
+//   comes out    " Hi"   ""       ""       ""       "🙂"     "!"
 #pragma once
 
 #include "gemma/text/tokenizer.hpp"

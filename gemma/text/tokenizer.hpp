@@ -3,10 +3,9 @@
 // SentencePiece (Kudo, Richardson 2018). Gemma's tokenizer is a byte-pair encoding (Sennrich et al. 2016) of 256,000
 // pieces: bytes stand in for what no piece covers, numbers are split into digits, spaces are kept as they are.
 //
-//   id            piece                                    in a user's text
-//   0 … 3         <pad>, <eos>, <bos>, <unk>               never made from text
-//   4 … 107       <mask>, …, <start_of_turn>, <end_of_turn>  sentencepiece would make them from text; encode() does not
-//   108 …         "\n", "\n\n", "<b>", …, <0x00> … <0xFF>, "▁the", …
+//   0 … 3      <pad>, <eos>, <bos>, <unk>                   never made from text
+//   4 … 107    <mask>, …, <start_of_turn>, <end_of_turn>    sentencepiece makes them from text, encode() does not
+//   108 …      "\n", "\n\n", "<b>", <0x00>, "▁the", …        made from text
 #pragma once
 
 #include <cstddef>

@@ -50,7 +50,7 @@ void require_utf8(std::string_view what, std::string_view text) {
     for (std::size_t i = 0; i < text.size();) {
         const Utf8Character character = first_character(text.substr(i));
         if (character.state != Utf8Character::State::whole) {
-            fail("{}: found byte 0x{:02X} at offset {}, expected UTF-8", what, byte_at(text, i), i);
+            fail("{} has byte 0x{:02X} at offset {}, expected UTF-8", what, byte_at(text, i), i);
         }
         i += character.length;
     }
@@ -63,7 +63,8 @@ std::string take_characters(std::string& bytes) {
         const std::string_view rest = std::string_view(bytes).substr(i);
         const Utf8Character character = first_character(rest);
         if (character.state == Utf8Character::State::unfinished) break;
-        taken += character.state == Utf8Character::State::whole ? rest.substr(0, character.length) : replacement_character;
+        taken +=
+            character.state == Utf8Character::State::whole ? rest.substr(0, character.length) : replacement_character;
         i += character.length;
     }
     bytes.erase(0, i);

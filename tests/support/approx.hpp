@@ -41,7 +41,8 @@ Difference largest_difference(std::string_view name, const xt::xtensor<Found, N>
     const Shape shape(found.shape().begin(), found.shape().end());
     const Shape expected_shape(expected.shape().begin(), expected.shape().end());
     if (shape != expected_shape) {
-        return {INFINITY, fmt::format("{} has shape {}, expected {}", name, to_string(shape), to_string(expected_shape))};
+        return {INFINITY,
+                fmt::format("{} has shape {}, expected {}", name, to_string(shape), to_string(expected_shape))};
     }
     double magnitude = 0.0;
     for (const Expected value : expected) magnitude = std::max(magnitude, std::fabs(static_cast<double>(value)));
@@ -49,7 +50,8 @@ Difference largest_difference(std::string_view name, const xt::xtensor<Found, N>
     double largest = 0.0;
     std::size_t where = 0;
     for (std::size_t i = 0; i < found.size(); ++i) {
-        const double difference = std::fabs(static_cast<double>(found.data()[i]) - static_cast<double>(expected.data()[i]));
+        const double difference =
+            std::fabs(static_cast<double>(found.data()[i]) - static_cast<double>(expected.data()[i]));
         if (std::isnan(difference) || difference > largest) {
             largest = std::isnan(difference) ? INFINITY : difference;
             where = i;
@@ -58,14 +60,16 @@ Difference largest_difference(std::string_view name, const xt::xtensor<Found, N>
     }
     const double relative = largest == 0.0 ? 0.0 : largest / magnitude;
     if (found.size() == 0) return {relative, fmt::format("{} is empty", name)};
-    return {relative, fmt::format("{}{} is {:.9g}, expected {:.9g}: a difference of {:.3g} relative to the largest magnitude {:.6g}",
-                                  name, index_at(shape, where), found.data()[where], expected.data()[where], relative, magnitude)};
+    return {
+        relative,
+        fmt::format("{}{} is {:.9g}, expected {:.9g}: a difference of {:.3g} relative to the largest magnitude {:.6g}",
+                    name, index_at(shape, where), found.data()[where], expected.data()[where], relative, magnitude)};
 }
 
 }  // namespace gemma
 
-#define CHECK_CLOSE(found, expected, tolerance)                                                         \
-    do {                                                                                                \
-        const ::gemma::Difference difference_ = ::gemma::largest_difference(#found, found, expected);   \
+#define CHECK_CLOSE(found, expected, tolerance)                                                          \
+    do {                                                                                                 \
+        const ::gemma::Difference difference_ = ::gemma::largest_difference(#found, found, expected);    \
         CHECK_MESSAGE(difference_.relative <= (tolerance), difference_.text, ", tolerance ", tolerance); \
     } while (false)

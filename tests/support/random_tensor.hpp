@@ -14,7 +14,7 @@ template <std::size_t N>
 xt::xtensor<float, N> random_tensor(const std::array<std::size_t, N>& shape, unsigned seed) {
     std::mt19937 random(seed);
     xt::xtensor<float, N> tensor = xt::xtensor<float, N>::from_shape(shape);
-    for (float& value : tensor) value = static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f;  // 24 bits: exact in float32
+    for (float& value : tensor) value = static_cast<float>(random() >> 8) * 0x1p-23f - 1.0f;  // 24 bits: exact
     return tensor;
 }
 

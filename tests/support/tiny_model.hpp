@@ -32,8 +32,8 @@ inline Config tiny_config() {
     return config;
 }
 
-/// Random weights for a config, uniform in ±1.7 · size (so of about that standard deviation). The layers are loud beside
-/// the embedding, so that what comes next depends on all tokens so far and not on the last one alone.
+/// Random weights for a config: uniform numbers of standard deviation gain / sqrt(in). The layers are loud beside the
+/// embedding, so that what comes next depends on all tokens so far and not on the last one alone.
 class TinyWeights {
 public:
     TinyWeights(const Config& config, unsigned seed) : random_(seed) {
@@ -44,7 +44,8 @@ public:
         for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {
             LayerWeights layer;
             layer.input_layernorm = vector(D);
-            layer.self_attn = {matrix(query, D, 2.0f), matrix(key, D, 2.0f), matrix(key, D, 2.0f), matrix(D, query, 2.0f)};
+            layer.self_attn = {matrix(query, D, 2.0f), matrix(key, D, 2.0f), matrix(key, D, 2.0f),
+                               matrix(D, query, 2.0f)};
             layer.post_attention_layernorm = vector(D);
             layer.mlp = {matrix(F, D, 2.0f), matrix(F, D, 2.0f), matrix(D, F, 2.0f)};
             weights_.layers.push_back(std::move(layer));

@@ -1,0 +1,17 @@
+// The subcommands of the `gemma` program, one file each. Each function adds its subcommand: name, options, help, and what
+// to run, which throws an Error for bad input (main prints it and exits with code 2) or CLI::RuntimeError(1) for
+// "compared, and different".
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace gemma {
+
+void add_generate(CLI::App& app);
+void add_chat(CLI::App& app);
+void add_trace(CLI::App& app);
+void add_compare(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_random(CLI::App& app);
+
+}  // namespace gemma

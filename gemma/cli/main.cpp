@@ -1,0 +1,70 @@
+// The `gemma` program: gemma generate, chat, trace, compare, inspect, random.
+//
+// Exit codes: 0 success; 1 compared, and different; 2 bad input, told in one line on stderr.
+#include "gemma/cli/commands.hpp"
+#include "gemma/error.hpp"
+
+#include <fmt/core.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+namespace {
+
+constexpr const char* version = "gemma 0.1.0";  // the project's version in CMakeLists.txt
+constexpr int success = 0, bad_input = 2;
+
+constexpr const char* examples = R"(Examples (without --model they use the small model that comes with the program):
+  gemma generate "Once upon a time"
+  gemma chat --model gemma-2b-it
+  gemma trace --prompt "Hello" --out hello.safetensors
+  gemma compare hello.safetensors reference.safetensors
+  gemma inspect gemma-2b
+  gemma random gemma-2b --out gemma-2b-random
+
+gemma SUBCOMMAND --help tells more.)";
+
+// What CLI11 says of a wrong command line, in one line.
+std::string one_line(const CLI::App*, const CLI::Error& error) {
+    return fmt::format("gemma: {} (see gemma --help)\n", error.what());
+}
+
+int run(int argc, char** argv) {
+    CLI::App app("Gemma from zero to hero: run the model, see every number on the way, compare it.", "gemma");
+    app.get_formatter()->column_width(32);
+    app.set_version_flag("--version", version, "Print the version and exit");
+    app.require_subcommand(1);
+    app.failure_message(one_line);
+    app.footer(examples);
+    gemma::add_generate(app);
+    gemma::add_chat(app);
+    gemma::add_trace(app);
+    gemma::add_compare(app);
+    gemma::add_inspect(app);
+    gemma::add_random(app);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::RuntimeError& error) {  // a subcommand chose its exit code
+        return error.get_exit_code();
+    } catch (const CLI::ParseError& error) {  // a wrong command line, or --help and --version, which are fine
+        return app.exit(error) == success ? success : bad_input;
+    }
+    return success;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const int code = run(argc, argv);
+        if (std::fflush(stdout) != 0) gemma::fail("standard output cannot be written");
+        return code;
+    } catch (const std::bad_alloc&) {
+        fmt::print(stderr, "gemma: there is not enough memory\n");
+    } catch (const std::exception& error) {
+        fmt::print(stderr, "gemma: {}\n", error.what());
+    }
+    return bad_input;
+}

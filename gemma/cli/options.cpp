@@ -1,0 +1,40 @@
+#include "gemma/cli/options.hpp"
+
+#include "gemma/checkpoint/embedded.hpp"
+#include "gemma/error.hpp"
+
+#include <charconv>
+#include <string_view>
+#include <system_error>
+
+namespace gemma {
+
+void add_model_option(CLI::App& command, std::string& model) {
+    command
+        .add_option("--model", model, "Model directory in Hugging Face's layout\n"
+                                      "(default: the small model that comes with the program)")
+        ->type_name("DIR");
+}
+
+std::filesystem::path model_directory(const std::string& model) {
+    return model.empty() ? embedded_model() : std::filesystem::path(model);
+}
+
+std::vector<int> parse_tokens(const std::string& text) {
+    std::vector<int> tokens;
+    std::string_view rest = text;
+    while (true) {
+        const std::string_view number = rest.substr(0, rest.find(','));
+        int token = 0;
+        const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), token);
+        if (error != std::errc() || end != number.data() + number.size() || token < 0) {
+            fail("--tokens: found \"{}\" in \"{}\", expected token ids with commas between them, such as 2,5,7", number,
+                 text);
+        }
+        tokens.push_back(token);
+        if (number.size() == rest.size()) return tokens;
+        rest.remove_prefix(number.size() + 1);
+    }
+}
+
+}  // namespace gemma

@@ -1,0 +1,21 @@
+// What several subcommands ask for in the same way: which model, and which tokens.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace gemma {
+
+/// Adds --model DIR, by default the small model that comes with the program.
+void add_model_option(CLI::App& command, std::string& model);
+
+/// The directory that --model names; empty stands for the small model that comes with the program.
+std::filesystem::path model_directory(const std::string& model);
+
+/// Token ids as --tokens takes them: "2,5,7". Throws an Error for anything else.
+std::vector<int> parse_tokens(const std::string& text);
+
+}  // namespace gemma
