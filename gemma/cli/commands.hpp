@@ -1,5 +1,5 @@
-// The subcommands of the `gemma` program, one file each. Each function adds its subcommand: name, options, help, and what
-// to run, which throws an Error for bad input (main prints it and exits with code 2) or CLI::RuntimeError(1) for
+// The subcommands of the `gemma` program, one file each. Each function adds its subcommand: name, options, help, and
+// what to run, which throws an Error for bad input (main prints it and exits with code 2) or CLI::RuntimeError(1) for
 // "compared, and different".
 #pragma once
 

@@ -19,8 +19,15 @@ namespace gemma {
 
 namespace {
 
-constexpr int different = 1;                     // exit code
+constexpr int different = 1;                      // exit code
 constexpr std::size_t rows_after_divergence = 5;  // shown without --all
+
+constexpr const char* footer =
+    R"(Tensors that only one file has do not make the two different: a part of a run can be compared with all of it.
+Exit code: 0 the same, 1 different, 2 bad input.
+
+Example:
+  gemma compare reference.safetensors mine.safetensors)";
 
 struct CompareOptions {
     std::string reference;
@@ -57,8 +64,8 @@ public:
     }
 
     void print_head() const {
-        fmt::print("{:<{}}  {:<{}}  {:>10}  {:>10}  {:>12}\n", "tensor", name_width_, "shape", shape_width_, "difference",
-                   "relative", "cosine");
+        fmt::print("{:<{}}  {:<{}}  {:>10}  {:>10}  {:>12}\n", "tensor", name_width_, "shape", shape_width_,
+                   "difference", "relative", "cosine");
     }
 
     void print(const TensorComparison& tensor) const {
@@ -176,13 +183,10 @@ void add_compare(CLI::App& app) {
                      "Largest difference over the reference's largest magnitude\n"
                      "that still counts as the same (default: 1e-5, lm_head 5e-5)")
         ->type_name("X");
-    command->add_flag("--all", options->all, "Show every row: also those long after the first that differs,\n"
-                                             "and tensors that only one file has");
-    command->footer(R"(Tensors that only one file has do not make the two different, so a part of a run can be compared with all of it.
-Exit code: 0 the same, 1 different, 2 bad input.
-
-Example:
-  gemma compare reference.safetensors mine.safetensors)");
+    command->add_flag("--all", options->all,
+                      "Show every row: also those long after the first that differs,\n"
+                      "and tensors that only one file has");
+    command->footer(footer);
     command->callback([options] {
         if (options->tolerance && !(*options->tolerance >= 0 && std::isfinite(*options->tolerance))) {
             fail("--tolerance: found {}, expected a number from 0 up", *options->tolerance);

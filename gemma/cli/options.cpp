@@ -11,8 +11,9 @@ namespace gemma {
 
 void add_model_option(CLI::App& command, std::string& model) {
     command
-        .add_option("--model", model, "Model directory in Hugging Face's layout\n"
-                                      "(default: the small model that comes with the program)")
+        .add_option("--model", model,
+                    "Model directory in Hugging Face's layout\n"
+                    "(default: the small model that comes with the program)")
         ->type_name("DIR");
 }
 

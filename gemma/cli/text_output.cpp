@@ -4,10 +4,16 @@
 #include "gemma/text/text_stream.hpp"
 
 #include <cstdio>
+#include <string>
 
 namespace gemma {
 
-CLI::Validator not_negative() { return CLI::Validator(CLI::NonNegativeNumber).description(""); }
+CLI::Validator not_negative() {
+    const auto complaint = [](const std::string& text) {
+        return text.find('-') == text.npos ? "" : "found " + text + ", expected 0 or more";
+    };
+    return CLI::Validator(complaint, "");
+}
 
 void add_sampler_options(CLI::App& command, SamplerOptions& options) {
     command

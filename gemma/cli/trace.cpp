@@ -29,6 +29,14 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t tokens_shown = 20;
 
+constexpr const char* footer =
+    R"(The prompt is read in one pass, and the numbers go to disk as they come. Of T tokens, scores and probs have
+heads x T x T numbers in each layer: for long prompts leave them out with --names, or keep few rows with --range.
+
+Examples:
+  gemma trace --prompt "Once upon a time" --out once.safetensors
+  gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors)";
+
 struct TraceOptions {
     std::string model;
     std::optional<std::string> prompt;
@@ -131,12 +139,12 @@ void print_summary(const std::string& file, std::size_t tensors, const std::vect
 void record(const TraceOptions& options) {
     OutputFile(options.out);  // throws now, not after a long pass, when it cannot be written
     const fs::path directory = model_directory(options.model);
+    const Model model(directory);
     const std::vector<int> tokens = tokens_of(options, directory);
     const TokenRange range = range_of(options, tokens.size());
-    const Model model(directory);
     if (tokens.size() > model.config().max_position_embeddings) {
-        fail("{}: found {} tokens, expected at most {}, the model's context",
-             options.tokens ? "--tokens" : "--prompt", tokens.size(), model.config().max_position_embeddings);
+        fail("{}: found {} tokens, expected at most {}, the model's context", options.tokens ? "--tokens" : "--prompt",
+             tokens.size(), model.config().max_position_embeddings);
     }
 
     Recorder recorder({options.names, range, options.out});
@@ -167,18 +175,14 @@ void add_trace(CLI::App& app) {
         ->type_name("IDS")
         ->excludes(input);
     command
-        ->add_option("--names", options->names, "Which tensors: names in which * stands for any text\n"
-                                                "and ? for any one character (default: all)")
+        ->add_option("--names", options->names,
+                     "Which tensors: names in which * stands for any text\n"
+                     "and ? for any one character (default: all)")
         ->type_name("PATTERN");
     command->add_option("--range", options->range, "Which tokens' rows: a:b for tokens a to b - 1 (default: all)")
         ->type_name("a:b");
     command->add_option("--out", options->out, "The trace file to write")->type_name("FILE.safetensors")->required();
-    command->footer(R"(The prompt is read in one pass, and the numbers go to disk as they come. Of T tokens, scores and probs have
-heads x T x T numbers in each layer: for long prompts leave them out with --names, or keep few rows with --range.
-
-Examples:
-  gemma trace --prompt "Once upon a time" --out once.safetensors
-  gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors)");
+    command->footer(footer);
     command->callback([options] { record(*options); });
 }
 

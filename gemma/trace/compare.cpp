@@ -134,14 +134,13 @@ TensorComparison only_in(const std::string& name, const Record& record, Match ma
 double default_tolerance(const std::string& name) { return name == "lm_head" ? 5e-5 : 1e-5; }
 
 std::size_t Comparison::count(Match match) const {
-    return static_cast<std::size_t>(std::count_if(tensors.begin(), tensors.end(), [&](const TensorComparison& tensor) {
-        return tensor.match == match;
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        tensors.begin(), tensors.end(), [&](const TensorComparison& tensor) { return tensor.match == match; }));
 }
 
 const TensorComparison* Comparison::first_divergence() const {
-    const auto found = std::find_if(tensors.begin(), tensors.end(),
-                                    [](const TensorComparison& tensor) { return tensor.diverges(); });
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [](const TensorComparison& tensor) { return tensor.diverges(); });
     return found == tensors.end() ? nullptr : &*found;
 }
 

@@ -4,9 +4,9 @@
 //   relative    max |a_i - b_i| / max |a_i|             a is the reference
 //   cosine      Σ a_i b_i / sqrt(Σ a_i² · Σ b_i²)       summed in double precision
 //
-// A tensor is within tolerance when its relative difference is. Two NaNs, and two infinities of the same sign, are equal;
-// a NaN or an infinity on one side only is an infinite difference. Scores of tokens later than the row's own do not
-// count: the mask takes them away, and not every implementation computes them.
+// A tensor is within tolerance when its relative difference is. Two NaNs, and two infinities of the same sign, are
+// equal; a NaN or an infinity on one side only is an infinite difference. Scores of tokens later than the row's own do
+// not count: the mask takes them away, and not every implementation computes them.
 #pragma once
 
 #include "gemma/trace/record.hpp"
@@ -22,9 +22,9 @@ namespace gemma {
 double default_tolerance(const std::string& name);
 
 enum class Match {
-    same,               // within tolerance
-    different,          // over it
-    other_shape,        // the numbers cannot be put side by side
+    same,         // within tolerance
+    different,    // over it
+    other_shape,  // the numbers cannot be put side by side
     only_in_reference,
     only_in_other,
 };

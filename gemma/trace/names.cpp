@@ -85,6 +85,11 @@ ForwardOrder forward_order(const std::string& name) {
     return {name == "lm_head" ? logits : unknown, 0, 0, name};
 }
 
+void sort_in_forward_order(std::vector<std::string>& names) {
+    std::sort(names.begin(), names.end(),
+              [](const std::string& a, const std::string& b) { return forward_order(a) < forward_order(b); });
+}
+
 bool matches(const std::string& name, const std::string& pattern) {
     return fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }

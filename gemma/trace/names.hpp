@@ -23,6 +23,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <vector>
 
 namespace gemma {
 
@@ -36,6 +37,9 @@ bool is_scores(std::string_view name);
 /// before layer 10. Unknown names of a layer come before its output; other unknown names come last.
 using ForwardOrder = std::tuple<std::size_t, std::size_t, std::size_t, std::string>;
 ForwardOrder forward_order(const std::string& name);
+
+/// Sorts names by it.
+void sort_in_forward_order(std::vector<std::string>& names);
 
 /// Whether a name fits a pattern: * stands for any text, dots included, and ? for any one character.
 bool matches(const std::string& name, const std::string& pattern);

@@ -89,9 +89,8 @@ Recorder::Recorder(RecorderOptions options) : options_(std::move(options)) {
 Recorder::~Recorder() = default;
 
 bool Recorder::wanted(const std::string& name) const {
-    return options_.names.empty() ||
-           std::any_of(options_.names.begin(), options_.names.end(),
-                       [&](const std::string& pattern) { return matches(name, pattern); });
+    return options_.names.empty() || std::any_of(options_.names.begin(), options_.names.end(),
+                                                 [&](const std::string& pattern) { return matches(name, pattern); });
 }
 
 void Recorder::observe(const std::string& name, const TensorView& tensor) {
@@ -149,9 +148,7 @@ std::vector<std::string> Recorder::names() const {
     for (const auto& [name, pieces] : records_) {
         if (pieces.rows > 0) names.push_back(name);
     }
-    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-        return forward_order(a) < forward_order(b);
-    });
+    sort_in_forward_order(names);
     return names;
 }
 

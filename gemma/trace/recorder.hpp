@@ -4,10 +4,11 @@
 //   model.forward(tokens, cache, Trace(recorder));
 //   recorder.tensor("model.layers.0.self_attn.probs")
 //
-// Several forward calls in a row (decoding with the cache, a prompt in pieces, generation) give one tensor for each name: a
-// call's rows follow those of the call before it along the token axis. Of scores and probs [H, T, S] the last axis
-// grows from call to call; rows of earlier calls get zeros for the tokens that came later. So the record of cached
-// decoding is that of one pass over all tokens, but for the scores of later tokens, which the mask takes away.
+// Several forward calls in a row (decoding with the cache, a prompt in pieces, generation) give one tensor for each
+// name: a call's rows follow those of the call before it along the token axis. Of scores and probs [H, T, S] the last
+// axis grows from call to call; rows of earlier calls get zeros for the tokens that came later. So the record of cached
+// decoding is that of one pass over all tokens, but for the scores of later tokens, which the mask takes away, and for
+// logits that were not computed: forward_last gives those of the last token only.
 #pragma once
 
 #include "gemma/trace/record.hpp"

@@ -109,9 +109,7 @@ void TraceFile::read_names(Accept accept) {
                  to_string(tensor.dtype));
         }
     }
-    std::sort(names_.begin(), names_.end(), [](const std::string& a, const std::string& b) {
-        return forward_order(a) < forward_order(b);
-    });
+    sort_in_forward_order(names_);
 }
 
 void TraceFile::check_rows() const {
@@ -120,10 +118,12 @@ void TraceFile::check_rows() const {
         const Shape& shape = find(name).shape;
         const std::size_t axis = token_axis(name, shape);
         if (shape.empty() || shape[axis] > T) {
-            fail("{}: {} has shape {}, expected at most {} rows, one a token", path_.string(), name, to_string(shape), T);
+            fail("{}: {} has shape {}, expected at most {} rows, one a token", path_.string(), name, to_string(shape),
+                 T);
         }
         if (axis == 1 && shape[2] != T) {
-            fail("{}: {} has shape {}, expected a last axis of {}, the tokens", path_.string(), name, to_string(shape), T);
+            fail("{}: {} has shape {}, expected a last axis of {}, the tokens", path_.string(), name, to_string(shape),
+                 T);
         }
     }
 }

@@ -1,0 +1,264 @@
+// Runs the program as a user does: exit codes, what it prints, what it leaves behind.
+#include "gemma/checkpoint/safetensors.hpp"
+#include "gemma/model/config.hpp"
+#include "gemma/model/parameters.hpp"
+#include "gemma/trace/trace_file.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/tiny_model.hpp"
+
+#include <doctest/doctest.h>
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <vector>
+
+using namespace gemma;
+
+namespace {
+
+struct Run {
+    int code;
+    std::string out;
+    std::string err;
+};
+
+// Runs `gemma ARGUMENTS`, with the arguments as a shell reads them, in a folder.
+Run run(const std::string& arguments, const std::filesystem::path& folder) {
+    const TemporaryDirectory output;
+    const std::string command = "cd '" + folder.string() + "' && '" GEMMA_PROGRAM "' " + arguments + " > '" +
+                                (output / "out").string() + "' 2> '" + (output / "err").string() + "' < /dev/null";
+    const int status = std::system(command.c_str());
+    REQUIRE(WIFEXITED(status));
+    return {WEXITSTATUS(status), read_file(output / "out"), read_file(output / "err")};
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string last_line(std::string text) {
+    while (!text.empty() && text.back() == '\n') text.pop_back();
+    return text.substr(text.rfind('\n') + 1);
+}
+
+// Bad input: exit code 2, one line on stderr that holds `part`, nothing on stdout, and no new file.
+void check_error(const std::string& arguments, const TemporaryDirectory& folder, const std::string& part) {
+    CAPTURE(arguments);
+    const std::size_t entries = folder.entries();
+    const Run result = run(arguments, folder.path());
+    CAPTURE(result.err);
+    CHECK(result.code == 2);
+    CHECK(result.out == "");
+    CHECK(result.err.rfind("gemma: ", 0) == 0);
+    CHECK(result.err.find('\n') == result.err.size() - 1);
+    CHECK(contains(result.err, part));
+    CHECK(folder.entries() == entries);
+}
+
+// A model directory without a tokenizer.
+void write_model(const std::filesystem::path& directory) {
+    const Config config = tiny_config();
+    std::filesystem::create_directory(directory);
+    write_file(directory / "config.json", to_json(config));
+    std::vector<TensorInfo> tensors;
+    for (const Parameter& parameter : parameters(config)) tensors.push_back(parameter.info);
+    SafetensorsWriter writer(directory / "model.safetensors", tensors);
+    std::mt19937 random(1);
+    for (const TensorInfo& tensor : tensors) {
+        for (std::size_t i = 0; i < element_count(tensor.shape); ++i) {
+            const float number = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
+            writer.write(&number, sizeof number);
+        }
+    }
+    writer.finish();
+}
+
+// A copy of a trace in which one number of one tensor is another.
+void write_changed(const std::filesystem::path& from, const std::filesystem::path& to, const std::string& changed) {
+    class Changed : public Record {
+    public:
+        Changed(const Record& record, std::string name) : record_(record), name_(std::move(name)) {}
+        std::vector<std::string> names() const override { return record_.names(); }
+        gemma::Shape shape(const std::string& name) const override { return record_.shape(name); }
+        RecordedTensor tensor(const std::string& name) const override {
+            RecordedTensor tensor = record_.tensor(name);
+            if (name == name_) tensor.numbers[1] += 100.0f;
+            return tensor;
+        }
+        TokenRange range() const override { return record_.range(); }
+
+    private:
+        const Record& record_;
+        std::string name_;
+    };
+    const TraceFile trace(from);
+    write_trace(to, Changed(trace, changed), trace.header());
+}
+
+}  // namespace
+
+TEST_CASE("gemma: a wrong command line is exit code 2, help and version are 0") {
+    const TemporaryDirectory folder;
+    check_error("", folder, "");
+    check_error("nothing-known", folder, "");
+    check_error("trace --nothing-known", folder, "");
+    const Run help = run("--help", folder.path());
+    CHECK(help.code == 0);
+    CHECK(help.err == "");
+    CHECK(contains(help.out, "gemma trace"));
+    const Run version = run("--version", folder.path());
+    CHECK(version.code == 0);
+    CHECK(version.out.rfind("gemma ", 0) == 0);
+}
+
+TEST_CASE("gemma: the help of each subcommand has an example") {
+    const TemporaryDirectory folder;
+    for (const std::string command : {"generate", "chat", "trace", "compare", "inspect", "random"}) {
+        CAPTURE(command);
+        const Run help = run(command + " --help", folder.path());
+        CHECK(help.code == 0);
+        CHECK(contains(help.out, "Usage: gemma " + command));
+        CHECK(contains(help.out, "\n  gemma " + command));  // an example
+    }
+}
+
+TEST_CASE("gemma trace writes a trace file and says what is in it") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    const Run all = run("trace --model tiny --tokens 2,5,7 --out all.safetensors", folder.path());
+    CHECK(all.err == "");
+    REQUIRE(all.code == 0);
+    CHECK(contains(all.out, "all.safetensors"));
+    const TraceFile trace(folder / "all.safetensors");
+    CHECK(trace.header().tokens == std::vector<int>{2, 5, 7});
+    CHECK(trace.header().model == "tiny");
+    CHECK(trace.header().precision == "float32");
+    CHECK(trace.names().size() == 2 + 3 * 22 + 3 + 1);
+    CHECK(trace.shape("lm_head") == Shape{3, tiny_config().vocab_size});
+    CHECK(folder.entries() == 2);
+
+    const Run part =
+        run("trace --model tiny/ --tokens 2,5,7 --names 'model.layers.1.*' lm_head --range 1:3 --out part.safetensors",
+            folder.path());
+    REQUIRE(part.code == 0);
+    const TraceFile some(folder / "part.safetensors");
+    CHECK(some.names().size() == 21 + 1);
+    CHECK(some.header().model == "tiny");
+    CHECK(some.shape("lm_head")[0] == 2);
+    const std::vector<float> rows = trace.tensor("lm_head").numbers;
+    CHECK(some.tensor("lm_head").numbers ==
+          std::vector<float>(rows.begin() + static_cast<std::ptrdiff_t>(tiny_config().vocab_size), rows.end()));
+}
+
+TEST_CASE("gemma trace: a prompt is read with one bos by the model that comes with the program") {
+    const TemporaryDirectory folder;
+    const Run result = run("trace --prompt 'Once upon a time' --names lm_head --out t.safetensors", folder.path());
+    REQUIRE(result.code == 0);
+    const TraceFile trace(folder / "t.safetensors");
+    CHECK(trace.header().prompt == "Once upon a time");
+    REQUIRE(trace.header().tokens.size() > 1);
+    CHECK(trace.header().tokens[0] == 2);
+    CHECK(trace.header().tokens[1] != 2);
+    CHECK(contains(result.out, "Once"));
+}
+
+TEST_CASE("gemma trace: bad input leaves no file") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    const std::string start = "trace --model tiny --out t.safetensors ";
+    check_error(start, folder, "--prompt");
+    check_error("trace --model tiny --tokens 2", folder, "--out");
+    check_error(start + "--tokens 2,120", folder, "token 1 is 120, expected 0 to 119");
+    check_error(start + "--tokens 2,,5", folder, "--tokens: found \"\" in \"2,,5\"");
+    check_error(start + "--tokens 2,x", folder, "--tokens: found \"x\" in \"2,x\"");
+    check_error(start + "--tokens 2,-1", folder, "--tokens: found \"-1\"");
+    check_error(start + "--tokens 2,5,", folder, "--tokens: found \"\"");
+    check_error(start + "--tokens ''", folder, "--tokens");
+    check_error(start + "--tokens 99999999999", folder, "--tokens: found \"99999999999\"");
+    check_error(start + "--tokens 2 --prompt x", folder, "--");
+    check_error(start + "--prompt x", folder, "tokenizer.model");
+    check_error(start + "--tokens 2,5 --range 1:1", folder, "--range: found \"1:1\"");
+    check_error(start + "--tokens 2,5 --range 1:3", folder, "--range: found 1:3, expected a range within the 2 tokens");
+    check_error(start + "--tokens 2,5 --range x", folder, "--range: found \"x\"");
+    check_error(start + "--tokens 2,5 --names lm_head 'mlp.*'", folder, "--names: no tensor fits \"mlp.*\"");
+    check_error("trace --model tiny --tokens 2 --out no/t.safetensors", folder, "no/t.safetensors");
+    check_error("trace --model tiny --tokens 2 --out tiny", folder, "tiny");
+    check_error("trace --model absent --tokens 2 --out t.safetensors", folder, "absent");
+    std::string tokens = "2";
+    for (int i = 0; i < 64; ++i) tokens += ",5";
+    check_error(start + "--tokens " + tokens, folder, "--tokens: found 65 tokens, expected at most 64");
+}
+
+TEST_CASE("gemma trace: a run that fails leaves an older file as it was") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    write_file(folder / "t.safetensors", "older");
+    check_error("trace --model tiny --tokens 2,120 --out t.safetensors", folder, "token 1 is 120");
+    CHECK(read_file(folder / "t.safetensors") == "older");
+}
+
+TEST_CASE("gemma compare: the same, different, and where") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5,7 --out a.safetensors", folder.path()).code == 0);
+    const std::string changed = "model.layers.1.mlp.up_proj";
+    write_changed(folder / "a.safetensors", folder / "b.safetensors", changed);
+
+    const Run same = run("compare a.safetensors a.safetensors", folder.path());
+    CHECK(same.code == 0);
+    CHECK(same.err == "");
+    CHECK(contains(same.out, "72 within tolerance, 0 differ\n"));
+    CHECK(contains(last_line(same.out), "the same"));
+    CHECK_FALSE(contains(same.out, "\033"));  // no colours in a pipe
+
+    const Run different = run("compare a.safetensors b.safetensors", folder.path());
+    CHECK(different.code == 1);
+    CHECK(different.err == "");
+    CHECK(contains(different.out, "71 within tolerance, 1 differ\n"));
+    CHECK(last_line(different.out).rfind("first to diverge: " + changed + ", at [0, 1]: ", 0) == 0);
+    CHECK(contains(different.out, "model.layers.1.mlp.gated "));
+    CHECK_FALSE(contains(different.out, "lm_head "));  // long after the first divergence
+    CHECK(contains(different.out, "--all"));
+
+    const Run all = run("compare a.safetensors b.safetensors --all", folder.path());
+    CHECK(all.code == 1);
+    CHECK(contains(all.out, "lm_head "));
+
+    CHECK(run("compare a.safetensors b.safetensors --tolerance 1000", folder.path()).code == 0);
+}
+
+TEST_CASE("gemma compare: a part with the whole, and other tokens") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5,7 --out a.safetensors", folder.path()).code == 0);
+    REQUIRE(run("trace --model tiny --tokens 2,5,7 --names lm_head --out b.safetensors", folder.path()).code == 0);
+    REQUIRE(run("trace --model tiny --tokens 2,6,7 --out c.safetensors", folder.path()).code == 0);
+
+    const Run part = run("compare a.safetensors b.safetensors", folder.path());
+    CHECK(part.code == 0);
+    CHECK(contains(part.out, "1 within tolerance, 0 differ, 71 only in a.safetensors\n"));
+    CHECK_FALSE(contains(part.out, "model.norm"));
+    CHECK(contains(run("compare a.safetensors b.safetensors --all", folder.path()).out, "model.norm"));
+
+    const Run tokens = run("compare a.safetensors c.safetensors", folder.path());
+    CHECK(tokens.code == 1);
+    CHECK(last_line(tokens.out) == "first to diverge: the tokens differ: token 1 is 5 and 6");
+}
+
+TEST_CASE("gemma compare: bad input") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5 --names lm_head --out a.safetensors", folder.path()).code == 0);
+    REQUIRE(run("trace --model tiny --tokens 2,5 --names model.norm --out b.safetensors", folder.path()).code == 0);
+    write_file(folder / "text", "no tensors at all");
+    check_error("compare a.safetensors", folder, "");
+    check_error("compare a.safetensors absent.safetensors", folder, "absent.safetensors");
+    check_error("compare text a.safetensors", folder, "text");
+    check_error("compare a.safetensors a.safetensors --tolerance x", folder, "--tolerance");
+    check_error("compare a.safetensors a.safetensors --tolerance nan", folder, "--tolerance");
+    check_error("compare a.safetensors a.safetensors --tolerance -1", folder, "--tolerance");
+    check_error("compare a.safetensors tiny", folder, "tiny");
+    check_error("compare a.safetensors b.safetensors", folder, "no tensor name in common");
+}
