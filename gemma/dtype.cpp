@@ -60,6 +60,7 @@ std::uint16_t float_to_float16(float value) {
     const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
     const float magnitude = std::fabs(value);
     if (std::isnan(value)) return sign | 0x7e00;
+    if (magnitude == 0.0f) return sign;
     if (magnitude >= 65520.0f) return sign | 0x7c00;  // halfway between the largest float16 and the next power of two
     int exponent;
     std::frexp(magnitude, &exponent);  // magnitude = m * 2^exponent, 0.5 <= m < 1

@@ -21,7 +21,8 @@ public:
     explicit Watch(const std::string& source) : source_(source) {}
 
     bool operator()(int depth, Json::parse_event_t event, const Json& parsed) {
-        if (depth > deepest) fail("{}: JSON nested deeper than {}, expected an object of plain values", source_, deepest);
+        if (depth > deepest)
+            fail("{}: JSON nested deeper than {}, expected an object of plain values", source_, deepest);
         if (event == Json::parse_event_t::object_start) keys_.emplace_back();
         if (event == Json::parse_event_t::object_end) keys_.pop_back();
         if (event == Json::parse_event_t::key && !keys_.back().insert(parsed.get<std::string>()).second) {
@@ -49,8 +50,9 @@ Json parse_json_object(std::string_view text, const std::string& source) {
     Json value;
     try {
         Watch watch(source);
-        value = Json::parse(text.begin(), text.end(),
-                            [&](int depth, Json::parse_event_t event, Json& parsed) { return watch(depth, event, parsed); });
+        value = Json::parse(text.begin(), text.end(), [&](int depth, Json::parse_event_t event, Json& parsed) {
+            return watch(depth, event, parsed);
+        });
     } catch (const Json::parse_error& error) {
         fail("{}: not valid JSON at {}, expected an object", source, position(text, error.byte));
     } catch (const Json::exception&) {

@@ -29,7 +29,8 @@ struct Format {
         return sign * std::ldexp(significand, (exponent == 0 ? 1 : exponent) - bias());
     }
 
-    // The nearest pattern of a positive number, found by bisection: patterns of one sign are in the order of their values.
+    // The nearest pattern of a positive number, found by bisection: patterns of one sign are in the order of their
+    // values.
     unsigned encode(double value) const {
         const unsigned infinity = ((1u << exponent_bits) - 1) << fraction_bits;
         unsigned low = 0, high = infinity;  // decode(low) <= value < decode(high), if not infinite itself
@@ -66,8 +67,10 @@ TEST_CASE("All 65536 patterns of bfloat16 and float16 mean the right number, and
         const auto pattern = static_cast<std::uint16_t>(bits);
         const float b = bfloat16_to_float(pattern), h = float16_to_float(pattern);
         wrong_values += !same(b, bfloat16.decode(bits)) + !same(h, float16.decode(bits));
-        wrong_patterns += std::isnan(b) ? !std::isnan(bfloat16_to_float(float_to_bfloat16(b))) : float_to_bfloat16(b) != bits;
-        wrong_patterns += std::isnan(h) ? !std::isnan(float16_to_float(float_to_float16(h))) : float_to_float16(h) != bits;
+        wrong_patterns +=
+            std::isnan(b) ? !std::isnan(bfloat16_to_float(float_to_bfloat16(b))) : float_to_bfloat16(b) != bits;
+        wrong_patterns +=
+            std::isnan(h) ? !std::isnan(float16_to_float(float_to_float16(h))) : float_to_float16(h) != bits;
     }
     CHECK(wrong_values == 0);
     CHECK(wrong_patterns == 0);

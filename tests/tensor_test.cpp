@@ -1,7 +1,7 @@
 // Shapes: as text, counted, and checked.
 
-#include "gemma/error.hpp"
 #include "gemma/tensor.hpp"
+#include "gemma/error.hpp"
 
 #include <doctest/doctest.h>
 

@@ -20,8 +20,7 @@ constexpr const char* index_name = "model.safetensors.index.json";
 std::map<std::string, std::string> read_weight_map(const fs::path& index) {
     const MappedFile file(index);
     const std::string source = index.string();
-    const nlohmann::json content =
-        parse_json_object({reinterpret_cast<const char*>(file.data()), file.size()}, source);
+    const nlohmann::json content = parse_json_object({reinterpret_cast<const char*>(file.data()), file.size()}, source);
     const nlohmann::json& weight_map = member(content, "weight_map");
     if (!weight_map.is_object() || weight_map.empty()) {
         fail("{}: weight_map is {}, expected an object of tensors and their files", source, excerpt(weight_map));
@@ -32,7 +31,8 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
         // A plain name: not "../x", "/x", ".." or "".
         const bool is_plain = !name.empty() && name == name.filename() && name != "." && name != "..";
         if (!is_plain || !is_printable(name.native())) {
-            fail("{}: {} lies in {}, expected the name of a file beside the index", source, excerpt(tensor), excerpt(shard));
+            fail("{}: {} lies in {}, expected the name of a file beside the index", source, excerpt(tensor),
+                 excerpt(shard));
         }
         file_of[tensor] = name.string();
     }
@@ -80,7 +80,8 @@ const StoredTensor* Checkpoint::find(const std::string& name) const {
 
 const StoredTensor& Checkpoint::tensor(const std::string& name, const Shape& expected) const {
     const StoredTensor* const found = find(name);
-    if (found == nullptr) fail("{}: there is no tensor {}, expected {}", directory_.string(), name, to_string(expected));
+    if (found == nullptr)
+        fail("{}: there is no tensor {}, expected {}", directory_.string(), name, to_string(expected));
     require_shape(files_[file_of_.at(name)].path().string() + ": " + name, found->shape, expected);
     return *found;
 }
@@ -95,7 +96,8 @@ std::string conversion_hint(const fs::path& directory) {
     // The extensions of other formats, and what to do about them.
     static const std::map<std::string_view, std::string_view> formats = {
         {".ckpt", "is a PyTorch checkpoint: convert it with tests/reference/convert_checkpoint.py"},
-        {".gguf", "is a llama.cpp model: take the model in Hugging Face's format (.safetensors), or convert it to that"},
+        {".gguf",
+         "is a llama.cpp model: take the model in Hugging Face's format (.safetensors), or convert it to that"},
         {".bin", "looks like PyTorch weights: convert them to .safetensors"},
     };
     const auto hint_for = [](const fs::path& file) {

@@ -33,11 +33,13 @@ public:
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
     const Descriptor file(path);
-    if (file.number < 0) fail("{}: cannot be opened ({}), expected a readable file", path.string(), std::strerror(errno));
+    if (file.number < 0)
+        fail("{}: cannot be opened ({}), expected a readable file", path.string(), std::strerror(errno));
     struct stat status;
     if (::fstat(file.number, &status) != 0) fail("{}: cannot be examined ({})", path.string(), std::strerror(errno));
     if (!S_ISREG(status.st_mode)) {
-        fail("{}: found a {}, expected a file", path.string(), S_ISDIR(status.st_mode) ? "directory" : "device or pipe");
+        fail("{}: found a {}, expected a file", path.string(),
+             S_ISDIR(status.st_mode) ? "directory" : "device or pipe");
     }
     if (status.st_size == 0) return;  // nothing to map
     size_ = static_cast<std::size_t>(status.st_size);

@@ -30,18 +30,16 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
     stream_.open(unfinished_, std::ios::binary | std::ios::trunc);
     if (!stream_) {
         unfinished_.clear();
-        fail("{}: cannot be written ({}), expected a file in a writable directory", path.string(), std::strerror(errno));
+        fail("{}: cannot be written ({}), expected a file in a writable directory", path.string(),
+             std::strerror(errno));
     }
 }
 
-OutputFile::~OutputFile() { discard(); }
-
-void OutputFile::discard() noexcept {
+OutputFile::~OutputFile() {
     if (unfinished_.empty()) return;
     stream_.close();
     std::error_code ignored;
     fs::remove(unfinished_, ignored);
-    unfinished_.clear();
 }
 
 void OutputFile::write(const void* data, std::size_t bytes) {

@@ -25,8 +25,6 @@ public:
     const std::filesystem::path& path() const { return path_; }
 
 private:
-    void discard() noexcept;
-
     std::filesystem::path path_;
     std::filesystem::path unfinished_;  // empty once there is no such file any more
     std::ofstream stream_;

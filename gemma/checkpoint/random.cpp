@@ -38,7 +38,8 @@ public:
         }
         unfinished_ = unfinished_name(path_);
         if (!fs::create_directory(unfinished_, error)) {
-            fail("{}: cannot be written ({}), expected a new directory in a writable one", path_.string(), error.message());
+            fail("{}: cannot be written ({}), expected a new directory in a writable one", path_.string(),
+                 error.message());
         }
     }
 

@@ -3,8 +3,9 @@
 //   bits  = hash(seed, tensor, i)                 splitmix64: 64 bits from a counter
 //   value = (a + b + c + d - 2·65535) · scale     a … d: the four 16-bit numbers in the bits
 //
-// The sum of four uniform numbers is close to a normal one (Irwin-Hall; it ends at ±3.46 standard deviations) and is made
-// of whole numbers only, so it comes out the same on every machine, which the logarithms of a true normal one would not.
+// The sum of four uniform numbers is close to a normal one (Irwin-Hall; it ends at ±3.46 standard deviations) and is
+// made of whole numbers only, so it comes out the same on every machine, which the logarithms of a true normal one
+// would not.
 //
 // Source: Fast Splittable Pseudorandom Number Generators (Steele, Lea, Flood 2014).
 #pragma once

@@ -51,8 +51,8 @@ DType read_dtype(const Json& entry, const std::string& where) {
 // A list of whole numbers from 0 to 2^64 - 1.
 Shape read_numbers(const Json& entry, const char* name, const std::string& where) {
     const Json& found = member(entry, name);
-    const bool are_numbers =
-        found.is_array() && std::all_of(found.begin(), found.end(), [](const Json& n) { return n.is_number_unsigned(); });
+    const bool are_numbers = found.is_array() && std::all_of(found.begin(), found.end(),
+                                                             [](const Json& n) { return n.is_number_unsigned(); });
     if (!are_numbers) fail("{} has {} {}, expected a list of whole numbers", where, name, excerpt(found));
     return found.get<Shape>();
 }
@@ -79,8 +79,8 @@ Entry read_entry(const std::string& name, const Json& entry, std::size_t all_byt
     Entry result{{name, read_dtype(entry, where), read_numbers(entry, "shape", where)}, {}};
     const Shape offsets = read_numbers(entry, "data_offsets", where);
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > all_bytes) {
-        fail("{} has data_offsets {}, expected a begin and an end within the {} bytes of data", where, to_string(offsets),
-             all_bytes);
+        fail("{} has data_offsets {}, expected a begin and an end within the {} bytes of data", where,
+             to_string(offsets), all_bytes);
     }
     result.range = {offsets[0], offsets[1]};
     require_elements_fit(result.info, offsets[1] - offsets[0], where);
@@ -88,8 +88,8 @@ Entry read_entry(const std::string& name, const Json& entry, std::size_t all_byt
 }
 
 Metadata read_metadata(const Json& object, const std::string& source) {
-    const bool are_texts =
-        object.is_object() && std::all_of(object.begin(), object.end(), [](const Json& value) { return value.is_string(); });
+    const bool are_texts = object.is_object() && std::all_of(object.begin(), object.end(),
+                                                             [](const Json& value) { return value.is_string(); });
     if (!are_texts) fail("{}: __metadata__ is {}, expected an object of texts", source, excerpt(object));
     return object.get<Metadata>();
 }
@@ -104,19 +104,22 @@ void require_no_gaps(const std::vector<Entry>& entries, std::size_t all_bytes, c
         }
         end = entry.range.end;
     }
-    if (end != all_bytes) fail("{}: found {} bytes of data, expected {}, where the last tensor ends", source, all_bytes, end);
+    if (end != all_bytes)
+        fail("{}: found {} bytes of data, expected {}, where the last tensor ends", source, all_bytes, end);
 }
 
 // The header's text, after checks that it is all there.
 std::string_view header_of(const MappedFile& file, const std::string& source) {
     if (file.size() < length_bytes) {
-        fail("{}: found {} bytes, expected a .safetensors file, which has at least {}", source, file.size(), length_bytes);
+        fail("{}: found {} bytes, expected a .safetensors file, which has at least {}", source, file.size(),
+             length_bytes);
     }
     std::uint64_t length = 0;
     for (std::size_t i = length_bytes; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(file.data()[i]);
     const std::size_t longest = std::min(longest_header, file.size() - length_bytes);
     if (length > longest) {
-        fail("{}: found a header of {} bytes, expected at most {}: no .safetensors file, or cut short", source, length, longest);
+        fail("{}: found a header of {} bytes, expected at most {}: no .safetensors file, or cut short", source, length,
+             longest);
     }
     return {reinterpret_cast<const char*>(file.data()) + length_bytes, length};
 }
@@ -156,7 +159,8 @@ const StoredTensor* SafetensorsFile::find(const std::string& name) const {
 
 namespace {
 
-// The length and the header of a file with these tensors. Spaces fill it up so that the numbers begin at a multiple of 8.
+// The length and the header of a file with these tensors. Spaces fill it up so that the numbers begin at a multiple
+// of 8.
 std::string encode_header(const std::vector<TensorInfo>& tensors, const Metadata& metadata, const std::string& source) {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
@@ -190,7 +194,8 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, const st
 
 void SafetensorsWriter::write(const void* data, std::size_t bytes) {
     if (bytes > declared_bytes_ - written_bytes_) {
-        fail("{}: came {} bytes after {}, expected {} in all", file_.path().string(), bytes, written_bytes_, declared_bytes_);
+        fail("{}: came {} bytes after {}, expected {} in all", file_.path().string(), bytes, written_bytes_,
+             declared_bytes_);
     }
     file_.write(data, bytes);
     written_bytes_ += bytes;

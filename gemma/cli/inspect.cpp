@@ -132,7 +132,8 @@ public:
         Row row = split(tensor.name);
         row.description = fmt::format("{:8} {:>20}", to_string(tensor.dtype), to_string(tensor.shape));
         for (Row& other : rows_) {
-            if (std::tie(other.before, other.after, other.description) == std::tie(row.before, row.after, row.description)) {
+            if (std::tie(other.before, other.after, other.description) ==
+                std::tie(row.before, row.after, row.description)) {
                 other.layers.insert(other.layers.end(), row.layers.begin(), row.layers.end());
                 return;
             }
@@ -162,9 +163,12 @@ private:
 std::string one_line(const std::string& text) {
     std::string line;
     for (const char c : text) {
-        if (c == '\n') line += "\\n";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) line += fmt::format("\\x{:02x}", c);
-        else line += c;
+        if (c == '\n')
+            line += "\\n";
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+            line += fmt::format("\\x{:02x}", c);
+        else
+            line += c;
     }
     return line;
 }

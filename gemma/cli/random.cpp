@@ -45,7 +45,8 @@ public:
         if (!is_terminal_ || now < next_) return;
         next_ = now + std::chrono::milliseconds(100);
         constexpr std::size_t width = 40;
-        const std::size_t filled = static_cast<std::size_t>(static_cast<double>(done) / static_cast<double>(total) * width);
+        const std::size_t filled =
+            static_cast<std::size_t>(static_cast<double>(done) / static_cast<double>(total) * width);
         const double seconds = std::chrono::duration<double>(now - start_).count();
         fmt::print(stderr, "\r[{}{}] {:.1f} of {:.1f} GB, {:.2f} GB/s ", std::string(filled, '#'),
                    std::string(width - filled, '.'), done * 1e-9, total * 1e-9, done * 1e-9 / seconds);
@@ -79,9 +80,10 @@ void run(const Options& options) {
                                     bar.show(done, total);
                                 });
     }
-    fmt::print("wrote {0}: random weights, seed {1}, {2}\n"
-               "It has no tokenizer, so it takes token ids: gemma trace --model {0} --tokens 2,5,7 --out trace.safetensors\n",
-               options.directory, options.seed, options.dtype);
+    fmt::print(
+        "wrote {0}: random weights, seed {1}, {2}\n"
+        "It has no tokenizer, so it takes token ids: gemma trace --model {0} --tokens 2,5,7 --out trace.safetensors\n",
+        options.directory, options.seed, options.dtype);
 }
 
 }  // namespace

@@ -84,7 +84,8 @@ void require_gemma(const Fields& fields) {
         fields.reject("model_type", "\"gemma\": this is an implementation of the first generation of Gemma");
     }
     const Json& architectures = fields["architectures"];
-    if (!architectures.is_array() || std::find(architectures.begin(), architectures.end(), architecture) == architectures.end()) {
+    if (!architectures.is_array() ||
+        std::find(architectures.begin(), architectures.end(), architecture) == architectures.end()) {
         fields.reject("architectures", fmt::format("[\"{}\"]", architecture));
     }
     for (const char* const name : {"hidden_act", "hidden_activation"}) {
@@ -144,7 +145,8 @@ Config parse_config(std::string_view json, const std::string& source) {
     config.num_hidden_layers = read_count(fields, "num_hidden_layers", most_layers);
     config.num_attention_heads = read_count(fields, "num_attention_heads", most_heads);
     config.num_key_value_heads = read_count(fields, "num_key_value_heads", most_heads);
-    config.head_dim = fields["head_dim"].is_null() ? 256 : read_count(fields, "head_dim", most_heads);  // as Transformers
+    config.head_dim =
+        fields["head_dim"].is_null() ? 256 : read_count(fields, "head_dim", most_heads);  // as Transformers
     config.max_position_embeddings = read_count(fields, "max_position_embeddings");
     config.rms_norm_eps = read_positive(fields, "rms_norm_eps", config.rms_norm_eps);
     config.rope_theta = read_rope_theta(fields, config.rope_theta);
@@ -157,7 +159,8 @@ Config parse_config(std::string_view json, const std::string& source) {
         fail("{}: num_attention_heads is {}, expected a multiple of num_key_value_heads, {}", source,
              config.num_attention_heads, config.num_key_value_heads);
     }
-    if (config.head_dim % 2 != 0) fail("{}: head_dim is {}, expected an even number: RoPE turns pairs", source, config.head_dim);
+    if (config.head_dim % 2 != 0)
+        fail("{}: head_dim is {}, expected an even number: RoPE turns pairs", source, config.head_dim);
     return config;
 }
 
@@ -203,7 +206,8 @@ Config find_config(const std::string& name) {
     if (name == "gemma-7b") return gemma_7b();
     if (fs::is_directory(name)) return read_config(fs::path(name) / "config.json");
     if (fs::path(name).extension() == ".json") return read_config(name);
-    fail("found \"{}\", expected gemma-2b, gemma-7b, a model directory or a config.json{}", name, conversion_hint(name));
+    fail("found \"{}\", expected gemma-2b, gemma-7b, a model directory or a config.json{}", name,
+         conversion_hint(name));
 }
 
 }  // namespace gemma

@@ -69,7 +69,8 @@ private:
 void require_unpadded_embedding(const Checkpoint& checkpoint, const Config& config) {
     const StoredTensor* const found = checkpoint.find(fmt::format("{}.weight", embedding_name));
     const Shape expected = {config.vocab_size, config.hidden_size};
-    if (found != nullptr && found->shape.size() == 2 && found->shape[0] > expected[0] && found->shape[1] == expected[1]) {
+    if (found != nullptr && found->shape.size() == 2 && found->shape[0] > expected[0] &&
+        found->shape[1] == expected[1]) {
         fail("{}: {} has {} rows, expected {}, the vocab_size of config.json: cut the rows of padding at its end",
              checkpoint.directory().string(), found->name, found->shape[0], expected[0]);
     }
@@ -79,11 +80,13 @@ void require_unpadded_embedding(const Checkpoint& checkpoint, const Config& conf
 void require_tied_head(const Checkpoint& checkpoint, const WeightMatrix& embedding) {
     const StoredTensor* const head = checkpoint.find("lm_head.weight");
     if (head == nullptr) return;
-    const bool is_embedding = head->dtype == embedding.dtype && head->shape == Shape{embedding.rows, embedding.columns} &&
+    const bool is_embedding = head->dtype == embedding.dtype &&
+                              head->shape == Shape{embedding.rows, embedding.columns} &&
                               std::memcmp(head->data, embedding.data, head->bytes()) == 0;
     if (!is_embedding) {
-        fail("{}: lm_head.weight, {} of {}, differs from {}.weight, expected the same: Gemma's logits use the embedding",
-             checkpoint.directory().string(), to_string(head->shape), to_string(head->dtype), embedding_name);
+        fail(
+            "{}: lm_head.weight, {} of {}, differs from {}.weight, expected the same: Gemma's logits use the embedding",
+            checkpoint.directory().string(), to_string(head->shape), to_string(head->dtype), embedding_name);
     }
 }
 
@@ -96,7 +99,8 @@ Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config&
     weights.embed_tokens = load.matrix(embedding_name);
     require_tied_head(*checkpoint, weights.embed_tokens);
     for (std::size_t i = 0; i < config.num_hidden_layers; ++i) {
-        const std::string layer = fmt::format("model.layers.{}.", i), attention = layer + "self_attn.", mlp = layer + "mlp.";
+        const std::string layer = fmt::format("model.layers.{}.", i), attention = layer + "self_attn.",
+                          mlp = layer + "mlp.";
         LayerWeights& target = weights.layers.emplace_back();
         target.input_layernorm = load.vector(layer + "input_layernorm");
         target.self_attn = {load.matrix(attention + "q_proj"), load.matrix(attention + "k_proj"),

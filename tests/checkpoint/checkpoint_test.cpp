@@ -69,8 +69,13 @@ TEST_CASE("A checkpoint of one file") {
     CHECK(checkpoint.tensors().size() == 2);
     CHECK(checkpoint.tensor("b", {2}).name == "b");
     CHECK(checkpoint.find("c") == nullptr);
-    CHECK(contains(message_of<Error>([&] { checkpoint.tensor("c", {2, 3}); }), "there is no tensor c, expected [2, 3]"));
-    CHECK(contains(message_of<Error>([&] { checkpoint.tensor("a", {1, 2}); }),
+    CHECK(contains(message_of<Error>([&] {
+                       checkpoint.tensor("c", {2, 3});
+                   }),
+                   "there is no tensor c, expected [2, 3]"));
+    CHECK(contains(message_of<Error>([&] {
+                       checkpoint.tensor("a", {1, 2});
+                   }),
                    "model.safetensors: a has shape [2], expected [1, 2]"));
 }
 
@@ -87,7 +92,8 @@ TEST_CASE("An index says where tensors are, and is not believed") {
     const std::pair<std::string, std::string> zoo[] = {
         {R"({"weight_map": {"a": "three.safetensors"}})", "three.safetensors: cannot be opened"},
         {R"({"weight_map": {"c": "one.safetensors"}})", "\"c\" is not in one.safetensors"},
-        {R"({"weight_map": {"a": "../one.safetensors"}})", "\"a\" lies in \"../one.safetensors\", expected the name of a file"},
+        {R"({"weight_map": {"a": "../one.safetensors"}})",
+         "\"a\" lies in \"../one.safetensors\", expected the name of a file"},
         {R"({"weight_map": {"a": "/tmp/one.safetensors"}})", "beside the index"},
         {R"({"weight_map": {"a": "x/../one.safetensors"}})", "beside the index"},
         {R"({"weight_map": {"a": ".."}})", "beside the index"},
@@ -101,7 +107,8 @@ TEST_CASE("An index says where tensors are, and is not believed") {
         {"[]", "expected an object"},
         {"", "not valid JSON at line 1, column 1"},
         {"{\n  \"weight_map\": oops\n}", "not valid JSON at line 2, column 17"},
-        {R"({"weight_map": {"a": "one.safetensors\u0000"}})", "\"one.safetensors\\u0000\", expected the name of a file"},
+        {R"({"weight_map": {"a": "one.safetensors\u0000"}})",
+         "\"one.safetensors\\u0000\", expected the name of a file"},
         {R"({"weight_map": {"a": "one\n.safetensors"}})", "beside the index"},
     };
     for (const auto& [index, expected] : zoo) {
@@ -116,9 +123,11 @@ TEST_CASE("An index says where tensors are, and is not believed") {
 TEST_CASE("A directory without weights is refused, with a hint for other formats") {
     const TemporaryDirectory directory;
     CHECK(contains(message_for(directory / "none"), "none: no such directory, expected a model directory"));
-    CHECK(contains(message_for(directory.path()), "no weights, expected model.safetensors or model.safetensors.index.json"));
+    CHECK(contains(message_for(directory.path()),
+                   "no weights, expected model.safetensors or model.safetensors.index.json"));
     write_file(directory / "gemma-2b.ckpt", "x");
-    CHECK(contains(message_for(directory.path()), "gemma-2b.ckpt is a PyTorch checkpoint: convert it with tests/reference/convert"));
+    CHECK(contains(message_for(directory.path()),
+                   "gemma-2b.ckpt is a PyTorch checkpoint: convert it with tests/reference/convert"));
     CHECK(contains(message_for(directory / "gemma-2b.ckpt"), "gemma-2b.ckpt is a PyTorch checkpoint"));
     fs::remove(directory / "gemma-2b.ckpt");
     write_file(directory / "gemma-2b.gguf", "x");

@@ -1,7 +1,7 @@
 // Random checkpoints: repeatable numbers of the right size, in directories that are whole or not there.
 
-#include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/checkpoint/random.hpp"
+#include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/weights.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -92,11 +92,12 @@ TEST_CASE("Random numbers look normal, and differ between seeds, tensors and pla
 TEST_CASE("A random checkpoint is a model directory with weights of the right size") {
     const TemporaryDirectory directory;
     std::size_t last = 0, all = 0;
-    write_random_checkpoint(small_config(), directory / "model", 7, DType::float32, [&](std::size_t done, std::size_t total) {
-        CHECK(done > last);
-        last = done;
-        all = total;
-    });
+    write_random_checkpoint(small_config(), directory / "model", 7, DType::float32,
+                            [&](std::size_t done, std::size_t total) {
+                                CHECK(done > last);
+                                last = done;
+                                all = total;
+                            });
     CHECK(last == all);
     CHECK(directory.entries() == 1);
     const Config config = read_config(directory / "model" / "config.json");

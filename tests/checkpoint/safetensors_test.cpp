@@ -54,9 +54,9 @@ void write_numbers(SafetensorsWriter& writer, const std::vector<float>& numbers)
 TEST_CASE("What is written is read back: names, dtypes, shapes, numbers, metadata") {
     const TemporaryDirectory directory;
     const fs::path path = directory / "x.safetensors";
-    const std::vector<TensorInfo> infos = {{"tokens", DType::int64, {2}},       {"b", DType::float32, {2, 3}},
-                                           {"a", DType::bfloat16, {3}},         {"empty", DType::float16, {0, 7}},
-                                           {"scalar", DType::float16, {}},      {"grüße \"x\"", DType::float32, {1}}};
+    const std::vector<TensorInfo> infos = {{"tokens", DType::int64, {2}},  {"b", DType::float32, {2, 3}},
+                                           {"a", DType::bfloat16, {3}},    {"empty", DType::float16, {0, 7}},
+                                           {"scalar", DType::float16, {}}, {"grüße \"x\"", DType::float32, {1}}};
     const Metadata metadata = {{"prompt", "line 1\nline \"2\""}, {"model", "nano"}};
     const std::string numbers = "................0123456789abcdefghijklmnABCDEFZZ....";
     {
@@ -138,36 +138,48 @@ TEST_CASE("The malformed-file zoo: each is refused in one line that names the fi
         {message_for(file_of("{}", "x")), "found 1 bytes of data, expected 0"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"), ""},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  )"), ""},
-        {message_for_header(R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})"), "dtype \"F64\", expected F32"},
+        {message_for_header(R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})"),
+         "dtype \"F64\", expected F32"},
         {message_for_header(R"({"a":{"shape":[2],"data_offsets":[0,8]}})"), "dtype null"},
         {message_for_header(R"({"a":{"dtype":32,"shape":[2],"data_offsets":[0,8]}})"), "dtype 32"},
         {message_for_header(R"({"a":{"dtype":"F32","data_offsets":[0,8]}})"), "shape null"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})"), "shape [-2]"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}})"), "shape [2.0]"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":"2","data_offsets":[0,8]}})"), "shape \"2\""},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})"), "8 bytes, expected as many as [3]"},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})"), "8 bytes, expected as many as [1]"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})"),
+         "8 bytes, expected as many as [3]"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})"),
+         "8 bytes, expected as many as [1]"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,8]}})"), "expected as many as [0]"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,7]}})"), "7 bytes"},
         // Products that are 2 and 0 when they are taken modulo 2^64.
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[9223372036854775809,2],"data_offsets":[0,8]}})"), "8 bytes"},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"), "0 bytes"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[9223372036854775809,2],"data_offsets":[0,8]}})"),
+         "8 bytes"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})"),
+         "0 bytes"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}})"), "0 bytes"},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,8]}})"), "whole numbers"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,8]}})"),
+         "whole numbers"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,9]}})"), "within the 8 bytes"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})"), "begin and an end"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}})"), "data_offsets [-8,0]"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}})"), "begin and an end"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,18446744073709551615]}})"), "within"},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"), "begins at byte 4 of the data, expected 0"},
-        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})"), "found 8 bytes of data, expected 4"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"),
+         "begins at byte 4 of the data, expected 0"},
+        {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})"),
+         "found 8 bytes of data, expected 4"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},
-                                "b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"), "tensor b begins at byte 4 of the data, expected 8"},
+                                "b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"),
+         "tensor b begins at byte 4 of the data, expected 8"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},
-                                "b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})"), "tensor b begins at byte 4"},
+                                "b":{"dtype":"F32","shape":[0],"data_offsets":[4,4]}})"),
+         "tensor b begins at byte 4"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},
-                                "a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"), "found \"a\" twice"},
-        {message_for_header(R"({"a":{"dtype":"F32","dtype":"BF16","shape":[2],"data_offsets":[0,8]}})"), "\"dtype\" twice"},
+                                "a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})"),
+         "found \"a\" twice"},
+        {message_for_header(R"({"a":{"dtype":"F32","dtype":"BF16","shape":[2],"data_offsets":[0,8]}})"),
+         "\"dtype\" twice"},
     };
     for (const auto& [message, expected] : zoo) {
         INFO(message);
@@ -190,7 +202,8 @@ TEST_CASE("A file cut short at any length, or with any byte changed, is read or 
     const TemporaryDirectory directory;
     const fs::path path = directory / "x.safetensors";
     {
-        SafetensorsWriter writer(path, {{"first", DType::float32, {2, 2}}, {"second", DType::bfloat16, {3}}}, {{"k", "v"}});
+        SafetensorsWriter writer(path, {{"first", DType::float32, {2, 2}}, {"second", DType::bfloat16, {3}}},
+                                 {{"k", "v"}});
         writer.write("0123456789abcdef......", 22);
         writer.finish();
     }

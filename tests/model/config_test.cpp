@@ -1,7 +1,7 @@
 // config.json: the published models, older and newer spellings, and what is no Gemma.
 
-#include "gemma/error.hpp"
 #include "gemma/model/config.hpp"
+#include "gemma/error.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -121,7 +121,8 @@ TEST_CASE("Older and newer spellings mean the same") {
 
 TEST_CASE("What is no Gemma of the first generation is refused") {
     CHECK(message_for(with("model_type", "gemma2")) ==
-          "config.json: model_type is \"gemma2\", expected \"gemma\": this is an implementation of the first generation of Gemma");
+          "config.json: model_type is \"gemma2\", expected \"gemma\": this is an implementation of the first "
+          "generation of Gemma");
     for (const char* const other : {"gemma3", "gemma3_text", "llama", "recurrent_gemma", "paligemma"}) {
         CHECK(contains(message_for(with("model_type", other)), "expected \"gemma\""));
     }
@@ -141,15 +142,18 @@ TEST_CASE("What is no Gemma of the first generation is refused") {
     CHECK(contains(message_for(with("pad_token_id", -1)), "pad_token_id is -1"));
     CHECK(contains(message_for(with("torch_dtype", "int8")), "torch_dtype is \"int8\""));
     CHECK(contains(message_for(with("torch_dtype", "int64")), "torch_dtype is \"int64\""));
-    CHECK(contains(message_for(with("num_key_value_heads", 3)), "num_attention_heads is 8, expected a multiple of num_key_value_heads, 3"));
+    CHECK(contains(message_for(with("num_key_value_heads", 3)),
+                   "num_attention_heads is 8, expected a multiple of num_key_value_heads, 3"));
     CHECK(contains(message_for(with("num_key_value_heads", 16)), "expected a multiple"));
     CHECK(contains(message_for(with("head_dim", 255)), "head_dim is 255, expected an even number"));
 }
 
 TEST_CASE("Numbers must be there, whole, positive and of a sane size") {
-    const char* const counts[] = {"vocab_size",          "hidden_size",         "intermediate_size",       "num_hidden_layers",
-                                  "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "head_dim"};
-    const Json wrong[] = {0, -1, 1.5, "8", true, Json::array(), 9223372036854775807, 18446744073709551615ull, 16777217, 1e300};
+    const char* const counts[] = {
+        "vocab_size",          "hidden_size",         "intermediate_size",       "num_hidden_layers",
+        "num_attention_heads", "num_key_value_heads", "max_position_embeddings", "head_dim"};
+    const Json wrong[] = {0,        -1,   1.5, "8", true, Json::array(), 9223372036854775807, 18446744073709551615ull,
+                          16777217, 1e300};
     for (const char* const name : counts) {
         for (const Json& value : wrong) {
             const std::string message = message_for(with(name, value));
@@ -157,7 +161,8 @@ TEST_CASE("Numbers must be there, whole, positive and of a sane size") {
             CHECK(contains(message, fmt::format("config.json: {} is {}", name, value.dump())));
             CHECK(contains(message, "expected a whole number from 1 to "));
         }
-        if (std::string(name) != "head_dim") CHECK(contains(message_for(without(name)), fmt::format("{} is missing", name)));
+        if (std::string(name) != "head_dim")
+            CHECK(contains(message_for(without(name)), fmt::format("{} is missing", name)));
     }
     for (const char* const name : {"rms_norm_eps", "rope_theta"}) {
         for (const Json& value : {Json(0), Json(-1.0), Json(1e300), Json(1e-300), Json("1"), Json(true)}) {
@@ -190,9 +195,11 @@ TEST_CASE("A config is found by a built-in name, a directory or a file") {
     CHECK(find_config((fixture / "config.json").string()).num_hidden_layers == 1);
     const auto message = [](const fs::path& name) { return message_of<Error>([&] { find_config(name.string()); }); };
     const TemporaryDirectory directory;
-    CHECK(contains(message("gemma-3b"), "found \"gemma-3b\", expected gemma-2b, gemma-7b, a model directory or a config.json"));
+    CHECK(contains(message("gemma-3b"),
+                   "found \"gemma-3b\", expected gemma-2b, gemma-7b, a model directory or a config.json"));
     CHECK(contains(message(directory / "none.json"), "none.json: no such file"));
-    CHECK(contains(message(directory.path()), "config.json: no such file, expected the config.json of a model directory"));
+    CHECK(contains(message(directory.path()),
+                   "config.json: no such file, expected the config.json of a model directory"));
     write_file(directory / "gemma-2b.ckpt", "x");
     CHECK(contains(message(directory.path()), "gemma-2b.ckpt is a PyTorch checkpoint: convert it"));
     CHECK(contains(message(directory / "gemma-2b.ckpt"), "gemma-2b.ckpt is a PyTorch checkpoint: convert it"));

@@ -1,7 +1,7 @@
 // The tensors of a Gemma: names, shapes, order, and the counts of the published models.
 
-#include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/model/parameters.hpp"
+#include "gemma/checkpoint/checkpoint.hpp"
 
 #include <doctest/doctest.h>
 

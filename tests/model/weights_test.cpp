@@ -1,8 +1,8 @@
 // Weights out of a checkpoint: where they lie, and what does not fit the config.
 
+#include "gemma/model/weights.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/parameters.hpp"
-#include "gemma/model/weights.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -24,7 +24,8 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 float number_at(std::size_t tensor, std::size_t i) { return static_cast<float>((tensor * 31 + i) % 97) / 64.0f; }
 
 // Writes the tensors of tiny_config, with the numbers above, after a change to their list.
-void write_model(const TemporaryDirectory& directory, const std::function<void(std::vector<TensorInfo>&)>& change = {}) {
+void write_model(const TemporaryDirectory& directory,
+                 const std::function<void(std::vector<TensorInfo>&)>& change = {}) {
     std::vector<TensorInfo> infos;
     for (const Parameter& parameter : parameters(tiny_config())) infos.push_back(parameter.info);
     if (change) change(infos);
@@ -34,7 +35,8 @@ void write_model(const TemporaryDirectory& directory, const std::function<void(s
         const std::size_t tensor = infos[t].name == "lm_head.weight" ? 0 : t;  // tied: as the first, the embedding
         for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = number_at(tensor, i);
         std::vector<std::byte> bytes(infos[t].bytes());
-        if (infos[t].dtype != DType::int64 && !numbers.empty()) from_float32(numbers.data(), numbers.size(), infos[t].dtype, bytes.data());
+        if (infos[t].dtype != DType::int64 && !numbers.empty())
+            from_float32(numbers.data(), numbers.size(), infos[t].dtype, bytes.data());
         writer.write(bytes.data(), bytes.size());
     }
     writer.finish();
@@ -127,27 +129,44 @@ TEST_CASE("Other tensors are ignored") {
 TEST_CASE("What does not fit the config is refused by the tensor's name and both shapes") {
     CHECK(contains(message_after([](auto& infos) { infos.erase(infos.begin() + 2); }),
                    "there is no tensor model.layers.0.self_attn.q_proj.weight, expected [24, 20]"));
-    CHECK(contains(message_after([](auto& infos) { infos[2].shape = {20, 24}; }),
+    CHECK(contains(message_after([](auto& infos) {
+                       infos[2].shape = {20, 24};
+                   }),
                    "model.layers.0.self_attn.q_proj.weight has shape [20, 24], expected [24, 20]"));
     CHECK(contains(message_after([](auto& infos) { infos[2].shape = {480}; }), "has shape [480], expected [24, 20]"));
-    CHECK(contains(message_after([](auto& infos) { infos[1].shape = {1, 20}; }),
+    CHECK(contains(message_after([](auto& infos) {
+                       infos[1].shape = {1, 20};
+                   }),
                    "model.layers.0.input_layernorm.weight has shape [1, 20], expected [20]"));
     CHECK(contains(message_after([](auto& infos) { infos[1].dtype = DType::int64; }),
                    "model.layers.0.input_layernorm.weight is int64, expected float32, bfloat16 or float16"));
-    CHECK(contains(message_after([](auto& infos) { infos[0].shape = {0, 0}; }), "has shape [0, 0], expected [120, 20]"));
+    CHECK(contains(message_after([](auto& infos) {
+                       infos[0].shape = {0, 0};
+                   }),
+                   "has shape [0, 0], expected [120, 20]"));
 }
 
 TEST_CASE("An embedding with rows of padding names both numbers of rows") {
-    CHECK(contains(message_after([](auto& infos) { infos[0].shape = {128, 20}; }),
+    CHECK(contains(message_after([](auto& infos) {
+                       infos[0].shape = {128, 20};
+                   }),
                    "model.embed_tokens.weight has 128 rows, expected 120, the vocab_size of config.json"));
-    CHECK(contains(message_after([](auto& infos) { infos[0].shape = {119, 20}; }), "has shape [119, 20], expected [120, 20]"));
+    CHECK(contains(message_after([](auto& infos) {
+                       infos[0].shape = {119, 20};
+                   }),
+                   "has shape [119, 20], expected [120, 20]"));
 }
 
 TEST_CASE("An lm_head must be the embedding once more") {
     CHECK(message_after([](auto& infos) { infos.push_back({"lm_head.weight", DType::float32, {120, 20}}); }) == "");
-    CHECK(contains(message_after([](auto& infos) { infos.push_back({"lm_head.weight", DType::bfloat16, {120, 20}}); }),
+    CHECK(contains(message_after([](auto& infos) {
+                       infos.push_back({"lm_head.weight", DType::bfloat16, {120, 20}});
+                   }),
                    "lm_head.weight, [120, 20] of bfloat16, differs from model.embed_tokens.weight"));
-    CHECK(contains(message_after([](auto& infos) { infos.push_back({"lm_head.weight", DType::float32, {60, 40}}); }), "differs"));
+    CHECK(contains(message_after([](auto& infos) {
+                       infos.push_back({"lm_head.weight", DType::float32, {60, 40}});
+                   }),
+                   "differs"));
     const TemporaryDirectory directory;
     write_model(directory, [](auto& infos) { infos.push_back({"lm_head.weight", DType::float32, {120, 20}}); });
     std::string file = read_file(directory / "model.safetensors");
