@@ -37,7 +37,8 @@ std::uint16_t float_to_bfloat16(float value) {
     std::uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
     if (std::isnan(value)) return static_cast<std::uint16_t>((bits >> 16) | 0x0040);  // stays a quiet NaN
-    // Adding 0x7fff carries into the upper half when the lower half is over one half; the extra bit breaks ties to even.
+    // Adding 0x7fff carries into the upper half when the lower half is over one half; the extra bit breaks ties to
+    // even.
     const std::uint32_t tie_to_even = (bits >> 16) & 1;
     return static_cast<std::uint16_t>((bits + 0x7fff + tie_to_even) >> 16);
 }
@@ -91,7 +92,8 @@ void from_float32(const float* source, std::size_t count, DType dtype, std::byte
         return;
     }
     for (std::size_t i = 0; i < count; ++i) {
-        const std::uint16_t bits = dtype == DType::bfloat16 ? float_to_bfloat16(source[i]) : float_to_float16(source[i]);
+        const std::uint16_t bits =
+            dtype == DType::bfloat16 ? float_to_bfloat16(source[i]) : float_to_float16(source[i]);
         std::memcpy(target + 2 * i, &bits, sizeof bits);
     }
 }

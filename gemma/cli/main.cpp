@@ -13,7 +13,6 @@
 
 namespace {
 
-constexpr const char* version = "gemma 0.1.0";  // the project's version in CMakeLists.txt
 constexpr int success = 0, bad_input = 2;
 
 constexpr const char* examples = R"(Examples (without --model they use the small model that comes with the program):
@@ -34,7 +33,7 @@ std::string one_line(const CLI::App*, const CLI::Error& error) {
 int run(int argc, char** argv) {
     CLI::App app("Gemma from zero to hero: run the model, see every number on the way, compare it.", "gemma");
     app.get_formatter()->column_width(32);
-    app.set_version_flag("--version", version, "Print the version and exit");
+    app.set_version_flag("--version", "gemma " GEMMA_VERSION, "Print the version and exit");
     app.require_subcommand(1);
     app.failure_message(one_line);
     app.footer(examples);

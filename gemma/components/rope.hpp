@@ -5,7 +5,8 @@
 //   y_{j+d/2}  = x_j sin(mθ_j) + x_{j+d/2} cos(mθ_j)      for the token at position m
 //
 // RoFormer: Enhanced Transformer with Rotary Position Embedding (Su et al. 2021). Positions are absolute when a
-// vector is turned, yet a query at m and a key at n meet at the angle (m - n)θ_j: their product knows the distance only.
+// vector is turned, yet a query at m and a key at n meet at the angle (m - n)θ_j: their product knows the distance
+// only.
 //
 // What Gemma does differently from the paper: the partner of number j is j + d/2 ("half-split"), not its neighbour;
 // the two are the same up to the order of the numbers, but a checkpoint fits one of them only. Queries and keys are

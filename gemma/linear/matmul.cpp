@@ -15,9 +15,9 @@ namespace {
 // c = scale · a op(b), row major throughout.
 void sgemm(cxxblas::Transpose transpose_b, ConstMatrixView a, ConstMatrixView b, float scale, MatrixView c) {
     const auto integer = [](std::size_t n) { return static_cast<xt::blas_index_t>(n); };
-    cxxblas::gemm<xt::blas_index_t>(cxxblas::StorageOrder::RowMajor, cxxblas::Transpose::NoTrans, transpose_b, integer(c.rows),
-                                    integer(c.columns), integer(a.columns), scale, a.data, integer(a.stride), b.data,
-                                    integer(b.stride), 0.0f, c.data, integer(c.stride));
+    cxxblas::gemm<xt::blas_index_t>(cxxblas::StorageOrder::RowMajor, cxxblas::Transpose::NoTrans, transpose_b,
+                                    integer(c.rows), integer(c.columns), integer(a.columns), scale, a.data,
+                                    integer(a.stride), b.data, integer(b.stride), 0.0f, c.data, integer(c.stride));
 }
 
 }  // namespace

@@ -16,8 +16,7 @@ void add(Matrix& x, const Matrix& y) {
 
 Matrix decoder_layer(Matrix x, const LayerWeights& weights, const Rotation& rotation, float rms_norm_eps,
                      KeyValues& past, Trace trace) {
-    const Matrix attention_input =
-        rms_norm(x, weights.input_layernorm, rms_norm_eps, trace.scope("input_layernorm"));
+    const Matrix attention_input = rms_norm(x, weights.input_layernorm, rms_norm_eps, trace.scope("input_layernorm"));
     add(x, attention(attention_input, weights.self_attn, rotation, past, trace.scope("self_attn")));
     trace("residual_attn", x);
 

@@ -16,8 +16,8 @@
 #include "lessons/10_forward_pass/steps.hpp"
 #include "viz/console.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -32,8 +32,8 @@ namespace lesson {
 
 using gemma::Matrix;
 using gemma::Model;
-using gemma::Recorder;
 using gemma::RecordedTensor;
+using gemma::Recorder;
 using gemma::SamplerOptions;
 using gemma::Shape;
 using gemma::Tokenizer;
@@ -60,7 +60,8 @@ std::vector<float> last_row(const std::string& name, const RecordedTensor& tenso
     const Shape& shape = tensor.shape;
     const std::size_t axis = gemma::token_axis(name, shape);
     const std::size_t columns = axis + 1 < shape.size() ? shape.back() : 1;
-    const std::size_t row_size = tensor.numbers.size() / gemma::element_count(Shape(shape.begin(), shape.begin() + axis + 1));
+    const std::size_t row_size =
+        tensor.numbers.size() / gemma::element_count(Shape(shape.begin(), shape.begin() + axis + 1));
     const float* row = tensor.numbers.data() + (shape[axis] - 1) * row_size;
     return std::vector<float>(row, row + std::min(columns, row_size));
 }
@@ -110,18 +111,20 @@ void print_attention(const Run& run, std::size_t layer) {
         for (std::size_t i = 0; i < std::min<std::size_t>(3, S); ++i) {
             looks += fmt::format("{} {:.0f} %   ", run.tokenizer.piece(run.tokens[order[i]]), 100 * row[order[i]]);
         }
-        fmt::print("{:>31}  {}\n", h == 0 ? "the last token looks at" : "", run.console.dim(fmt::format("head {}: {}", h, looks)));
+        fmt::print("{:>31}  {}\n", h == 0 ? "the last token looks at" : "",
+                   run.console.dim(fmt::format("head {}: {}", h, looks)));
     }
 }
 
 void print_first_layer(const Run& run) {
     const auto& config = run.model.config();
     heading(run, fmt::format("Layer 0, step by step: the last token, {}", run.tokenizer.piece(run.tokens.back())));
-    fmt::print("  {}\n", run.console.dim(fmt::format(
-        "T {} tokens, S {} seen so far, D {} hidden, H {} query heads, K {} key/value head{}, d {} a head, F {} in the MLP",
-        run.tokens.size(), run.tokens.size(), config.hidden_size, config.num_attention_heads,
-        config.num_key_value_heads, config.num_key_value_heads == 1 ? "" : "s", config.head_dim,
-        config.intermediate_size)));
+    fmt::print("  {}\n", run.console.dim(fmt::format("T {} tokens, S {} seen so far, D {} hidden, H {} query heads, K "
+                                                     "{} key/value head{}, d {} a head, F {} in the MLP",
+                                                     run.tokens.size(), run.tokens.size(), config.hidden_size,
+                                                     config.num_attention_heads, config.num_key_value_heads,
+                                                     config.num_key_value_heads == 1 ? "" : "s", config.head_dim,
+                                                     config.intermediate_size)));
     fmt::print("  {}\n\n", run.console.dim("of each tensor the first numbers (of head 0, where there are heads)"));
     print_step(run, "embed_tokens", "model.embed_tokens", {"", "T D", "row of the embedding E"});
     print_step(run, "embed_scaled", "model.embed_scaled", {"", "T D", "· √D"});
@@ -155,8 +158,9 @@ gemma::TokenProbability logit_lens(const Run& run, std::size_t layer) {
 
 void print_layers(const Run& run) {
     heading(run, "All layers: how the last token's vector grows, and the word it points to");
-    fmt::print("  {}\n", run.console.dim(fmt::format("{:<6}{:>11}{:>11}{:>11}{:>11}   {}", "layer", "|x| before",
-                                                     "|attention|", "|MLP|", "|x| after", "likeliest next, read early")));
+    fmt::print("  {}\n",
+               run.console.dim(fmt::format("{:<6}{:>11}{:>11}{:>11}{:>11}   {}", "layer", "|x| before", "|attention|",
+                                           "|MLP|", "|x| after", "likeliest next, read early")));
     for (std::size_t i = 0; i < run.model.config().num_hidden_layers; ++i) {
         const std::string name = fmt::format("model.layers.{}", i);
         const std::string before = i == 0 ? "model.embed_scaled" : fmt::format("model.layers.{}", i - 1);
@@ -171,7 +175,7 @@ void print_layers(const Run& run) {
 void print_logits(const Run& run, const Matrix& logits) {
     heading(run, "The logits: what comes next");
     print_step(run, "norm", "model.norm", {"", "T D", "the final RMSNorm"});
-    print_step(run, "lm_head", "lm_head", {"", "T V", "norm Eᵀ, the embedding again"});
+    print_step(run, "lm_head", "lm_head", {"", "T V", "norm Eᵀ, E again"});
     fmt::print("\n");
     SamplerOptions all;
     all.temperature = 1.0f;
@@ -195,19 +199,21 @@ void print_check(const Run& run) {
     const auto worst = std::max_element(comparison.tensors.begin(), comparison.tensors.end(),
                                         [](const auto& a, const auto& b) { return a.relative < b.relative; });
     const gemma::TensorComparison* first = comparison.first_divergence();
-    fmt::print("  {} tensors, compared with those of the official PyTorch model (google/gemma_pytorch, float32):\n"
-               "  the largest difference is {:.1e} of a tensor's largest number, in {}.\n",
-               comparison.tensors.size(), worst->relative, worst->name);
-    fmt::print("  {}\n", first == nullptr
-                             ? run.console.green("Every one is within 1e-5 (the logits within 5e-5).")
-                             : run.console.red("That is too far. The first tensor that differs is " + first->name + "."));
+    fmt::print(
+        "  {} tensors, compared with those of the official PyTorch model (google/gemma_pytorch, float32):\n"
+        "  the largest difference is {:.1e} of a tensor's largest number, in {}.\n",
+        comparison.tensors.size(), worst->relative, worst->name);
+    fmt::print("  {}\n", first == nullptr ? run.console.green("Every one is within 1e-5 (the logits within 5e-5).")
+                                          : run.console.red("That is too far. The first tensor that differs is " +
+                                                            first->name + "."));
 }
 
 void print_continuation(const Run& run) {
     heading(run, "And so the story goes on");
     fmt::print("  {}", run.console.dim(run.tokenizer.decode(run.tokens)));
     std::fflush(stdout);
-    gemma::KVCache cache(run.model.config(), std::min<std::size_t>(run.model.config().max_position_embeddings, run.tokens.size() + 64));
+    gemma::KVCache cache(run.model.config(),
+                         std::min<std::size_t>(run.model.config().max_position_embeddings, run.tokens.size() + 64));
     gemma::Sampler greedy{SamplerOptions{}};
     gemma::GenerateOptions options;
     options.max_tokens = 40;
@@ -221,10 +227,13 @@ void print_continuation(const Run& run) {
 }
 
 void run_lesson(const fs::path& directory, const std::string& prompt) {
-    const Tokenizer tokenizer(directory / "tokenizer.model");
-    Run run{Model(directory), Tokenizer(directory / "tokenizer.model"), tokenizer.encode_prompt(prompt), Recorder(), {}};
+    Run run{Model(directory), Tokenizer(directory / "tokenizer.model"), {}, Recorder(), {}};
+    run.tokens = run.tokenizer.encode_prompt(prompt);
     fmt::print("{}\n", run.console.bold("Lesson 10: the forward pass"));
-    fmt::print("{}\n", run.console.dim("A prompt goes through Gemma, from text to the next word. The prose: lessons/10_forward_pass/README.md"));
+    fmt::print(
+        "{}\n",
+        run.console.dim(
+            "A prompt goes through Gemma, from text to the next word. The prose: lessons/10_forward_pass/README.md"));
 
     gemma::KVCache cache(run.model.config(), run.tokens.size());
     const Matrix logits = run.model.forward(run.tokens, cache, gemma::Trace(run.recorder));
@@ -248,6 +257,7 @@ int main(int argc, char** argv) {
     try {
         lesson::run_lesson(model.empty() ? gemma::embedded_model() : std::filesystem::path(model), prompt);
     } catch (const std::exception& error) {
+        std::fflush(stdout);
         fmt::print(stderr, "10_forward_pass: {}\n", error.what());
         return 2;
     }

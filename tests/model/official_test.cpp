@@ -1,6 +1,7 @@
 // The forward pass against the official PyTorch model: every tensor of every fixture, whose expected.safetensors holds
 // what google/gemma_pytorch computed (tests/reference/README.md says how).
 
+#include "gemma/checkpoint/embedded.hpp"
 #include "gemma/checkpoint/safetensors.hpp"
 #include "gemma/model/model.hpp"
 #include "tests/support/recording.hpp"
@@ -129,6 +130,12 @@ void check_in_pieces(const fs::path& directory, const fs::path& expected, std::s
 }
 
 }  // namespace
+
+TEST_CASE("The small model that comes along equals the official model") {
+    const fs::path expected = fs::path(GEMMA_LESSON_10) / "official.safetensors";
+    check_in_pieces(embedded_model(), expected, 100000);
+    check_in_pieces(embedded_model(), expected, 1);
+}
 
 TEST_CASE("There are at least eight fixtures of the official model") { CHECK(fixture_directories().size() >= 8); }
 

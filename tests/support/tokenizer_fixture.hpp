@@ -2,6 +2,7 @@
 // (tests/reference/make_tokenizer_fixture.py says how).
 #pragma once
 
+#include "gemma/checkpoint/embedded.hpp"
 #include "gemma/text/tokenizer.hpp"
 
 #include <nlohmann/json.hpp>
@@ -13,7 +14,7 @@
 namespace gemma {
 
 inline const Tokenizer& nano_tokenizer() {
-    static const Tokenizer tokenizer(std::filesystem::path(GEMMA_NANO) / "tokenizer.model");
+    static const Tokenizer tokenizer(embedded_model() / "tokenizer.model");
     return tokenizer;
 }
 

@@ -1,4 +1,5 @@
 #include "gemma/text/tokenizer.hpp"
+#include "gemma/checkpoint/embedded.hpp"
 
 #include "gemma/error.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -212,7 +213,7 @@ TEST_CASE("tokenizer: text that is not UTF-8 is an error that says where") {
 
 TEST_CASE("tokenizer: a file that is no tokenizer is an error that names it") {
     const TemporaryDirectory directory;
-    const std::string model = read_file(std::filesystem::path(GEMMA_NANO) / "tokenizer.model");
+    const std::string model = read_file(embedded_model() / "tokenizer.model");
     const auto message_for = [&](const std::string& content) {
         write_file(directory / "tokenizer.model", content);
         return message_of<Error>([&] { Tokenizer(directory / "tokenizer.model"); });
@@ -231,7 +232,7 @@ TEST_CASE("tokenizer: a file that is no tokenizer is an error that names it") {
 
 TEST_CASE("tokenizer: special tokens elsewhere are an error") {
     const TemporaryDirectory directory;
-    std::string model = read_file(std::filesystem::path(GEMMA_NANO) / "tokenizer.model");
+    std::string model = read_file(embedded_model() / "tokenizer.model");
     const std::size_t at = model.find("<end_of_turn>");
     REQUIRE(at != std::string::npos);
     model.replace(at, 13, "<stop_of_turn");  // as long, so that the file stays well-formed
@@ -241,7 +242,7 @@ TEST_CASE("tokenizer: special tokens elsewhere are an error") {
 }
 
 TEST_CASE("tokenizer: can be moved") {
-    Tokenizer first(std::filesystem::path(GEMMA_NANO) / "tokenizer.model");
+    Tokenizer first(embedded_model() / "tokenizer.model");
     const std::vector<int> tokens = first.encode("Hello");
     Tokenizer second = std::move(first);
     CHECK(second.encode("Hello") == tokens);
