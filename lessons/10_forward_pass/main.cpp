@@ -188,12 +188,13 @@ void print_logits(const Run& run, const Matrix& logits) {
     }
 }
 
-void print_check(const Run& run) {
+// Whether the official numbers, where there are any for this run, are these.
+bool print_check(const Run& run) {
     heading(run, "Are these the right numbers?");
     const gemma::TraceFile official(official_trace);
     if (official.header().tokens != run.tokens) {
         fmt::print("  The official numbers at hand are for the prompt \"{}\" and the small model.\n", default_prompt);
-        return;
+        return true;
     }
     const gemma::Comparison comparison = gemma::compare(official, run.recorder);
     const auto worst = std::max_element(comparison.tensors.begin(), comparison.tensors.end(),
@@ -206,6 +207,7 @@ void print_check(const Run& run) {
     fmt::print("  {}\n", first == nullptr ? run.console.green("Every one is within 1e-5 (the logits within 5e-5).")
                                           : run.console.red("That is too far. The first tensor that differs is " +
                                                             first->name + "."));
+    return first == nullptr;
 }
 
 void print_continuation(const Run& run) {
@@ -216,17 +218,18 @@ void print_continuation(const Run& run) {
                          std::min<std::size_t>(run.model.config().max_position_embeddings, run.tokens.size() + 64));
     gemma::Sampler greedy{SamplerOptions{}};
     gemma::GenerateOptions options;
-    options.max_tokens = 40;
+    options.max_tokens = 60;
+    std::size_t written = 0;
     gemma::TextStream text(run.tokenizer);
     gemma::generate(run.model, cache, run.tokens, greedy, options, [&](int token) {
         fmt::print("{}", run.console.bold(text.add(token)));
         std::fflush(stdout);
-        return true;
+        return ++written < 25 || run.tokenizer.piece(token) != ".";  // a few sentences, the last one whole
     });
     fmt::print("{}\n\n", run.console.bold(text.finish()));
 }
 
-void run_lesson(const fs::path& directory, const std::string& prompt) {
+bool run_lesson(const fs::path& directory, const std::string& prompt) {
     Run run{Model(directory), Tokenizer(directory / "tokenizer.model"), {}, Recorder(), {}};
     run.tokens = run.tokenizer.encode_prompt(prompt);
     fmt::print("{}\n", run.console.bold("Lesson 10: the forward pass"));
@@ -242,8 +245,9 @@ void run_lesson(const fs::path& directory, const std::string& prompt) {
     print_first_layer(run);
     print_layers(run);
     print_logits(run, logits);
-    print_check(run);
+    const bool right = print_check(run);
     print_continuation(run);
+    return right;
 }
 
 }  // namespace lesson
@@ -253,13 +257,15 @@ int main(int argc, char** argv) {
     std::string model, prompt = lesson::default_prompt;
     app.add_option("--model", model, "A Gemma in Hugging Face's layout; the small one that comes along when not given");
     app.add_option("--prompt", prompt, "The text to continue")->capture_default_str();
-    CLI11_PARSE(app, argc, argv);
     try {
-        lesson::run_lesson(model.empty() ? gemma::embedded_model() : std::filesystem::path(model), prompt);
+        app.parse(argc, argv);
+        const auto directory = model.empty() ? gemma::embedded_model() : std::filesystem::path(model);
+        return lesson::run_lesson(directory, prompt) ? 0 : 1;
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
     } catch (const std::exception& error) {
         std::fflush(stdout);
         fmt::print(stderr, "10_forward_pass: {}\n", error.what());
         return 2;
     }
-    return 0;
 }
