@@ -109,10 +109,10 @@ void print_attention(const Run& run, std::size_t layer) {
         std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
         std::string looks;
         for (std::size_t i = 0; i < std::min<std::size_t>(3, S); ++i) {
-            looks += fmt::format("{} {:.0f} %   ", run.tokenizer.piece(run.tokens[order[i]]), 100 * row[order[i]]);
+            looks += fmt::format("   {} {:.0f} %", run.tokenizer.piece(run.tokens[order[i]]), 100 * row[order[i]]);
         }
         fmt::print("{:>31}  {}\n", h == 0 ? "the last token looks at" : "",
-                   run.console.dim(fmt::format("head {}: {}", h, looks)));
+                   run.console.dim(fmt::format("head {}:{}", h, looks)));
     }
 }
 
@@ -159,13 +159,13 @@ gemma::TokenProbability logit_lens(const Run& run, std::size_t layer) {
 void print_layers(const Run& run) {
     heading(run, "All layers: how the last token's vector grows, and the word it points to");
     fmt::print("  {}\n",
-               run.console.dim(fmt::format("{:<6}{:>11}{:>11}{:>11}{:>11}   {}", "layer", "|x| before", "|attention|",
+               run.console.dim(fmt::format("{:<6}{:>12}{:>13}{:>12}{:>12}   {}", "layer", "|x| before", "|attention|",
                                            "|MLP|", "|x| after", "likeliest next, read early")));
     for (std::size_t i = 0; i < run.model.config().num_hidden_layers; ++i) {
         const std::string name = fmt::format("model.layers.{}", i);
         const std::string before = i == 0 ? "model.embed_scaled" : fmt::format("model.layers.{}", i - 1);
         const gemma::TokenProbability likeliest = logit_lens(run, i);
-        fmt::print("  {:<6}{:>11.3f}{:>11.3f}{:>11.3f}{:>11.3f}   {} {:.1f} %\n", i, norm_of_last_row(run, before),
+        fmt::print("  {:<6}{:>12.3f}{:>13.3f}{:>12.3f}{:>12.3f}   {} {:.1f} %\n", i, norm_of_last_row(run, before),
                    norm_of_last_row(run, name + ".self_attn.o_proj"), norm_of_last_row(run, name + ".mlp.down_proj"),
                    norm_of_last_row(run, name), padded(run.tokenizer.piece(likeliest.token), 10),
                    100 * likeliest.probability);
