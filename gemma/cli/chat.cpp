@@ -173,11 +173,7 @@ void add_chat(CLI::App& app) {
                      "Directory of an instruct model in Hugging Face's layout\n"
                      "(default: the small one that comes with the program)")
         ->type_name("DIR");
-    command->add_option("--max-tokens", options->generation.max_tokens, "Write at most N tokens an answer")
-        ->type_name("N")
-        ->check(not_negative())
-        ->capture_default_str();
-    add_sampler_options(*command, options->sampling);
+    add_generation_options(*command, options->generation, options->sampling);
     command->footer(examples);
     command->callback([options] { run(*options); });
 }

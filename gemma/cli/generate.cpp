@@ -136,11 +136,7 @@ void add_generate(CLI::App& app) {
     command->add_option("prompt,--prompt", options->prompt, "The text to continue; - reads it from standard input")
         ->type_name("TEXT")
         ->required();
-    command->add_option("--max-tokens", options->generation.max_tokens, "Write at most N tokens")
-        ->type_name("N")
-        ->check(not_negative())
-        ->capture_default_str();
-    add_sampler_options(*command, options->sampling);
+    add_generation_options(*command, options->generation, options->sampling);
     command->footer(examples);
     command->callback([options] { run(*options); });
 }

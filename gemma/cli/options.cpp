@@ -38,4 +38,11 @@ std::vector<int> parse_tokens(const std::string& text) {
     }
 }
 
+CLI::Validator not_negative() {
+    const auto complaint = [](const std::string& text) {
+        return text.find('-') == text.npos ? "" : "found " + text + ", expected 0 or more";
+    };
+    return CLI::Validator(complaint, "");
+}
+
 }  // namespace gemma

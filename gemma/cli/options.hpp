@@ -18,4 +18,7 @@ std::filesystem::path model_directory(const std::string& model);
 /// Token ids as --tokens takes them: "2,5,7". Throws an Error for anything else.
 std::vector<int> parse_tokens(const std::string& text);
 
+/// For an option that is a count: CLI11 would read -1 as the largest number there is.
+CLI::Validator not_negative();
+
 }  // namespace gemma

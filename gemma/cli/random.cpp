@@ -3,6 +3,7 @@
 #include "gemma/checkpoint/random.hpp"
 
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
 
 #include <fmt/core.h>
@@ -98,7 +99,7 @@ void add_random(CLI::App& app) {
         ->type_name("DIR")
         ->required();
     command->add_option("--seed", options->seed, "The same seed gives the same numbers on every machine")
-        ->check(CLI::NonNegativeNumber)
+        ->check(not_negative())
         ->type_name("N")
         ->capture_default_str();
     command->add_option("--dtype", options->dtype, "Number format of the weights: bfloat16, float16, float32")

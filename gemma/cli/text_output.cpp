@@ -1,5 +1,6 @@
 #include "gemma/cli/text_output.hpp"
 
+#include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
 #include "gemma/text/text_stream.hpp"
 
@@ -8,14 +9,11 @@
 
 namespace gemma {
 
-CLI::Validator not_negative() {
-    const auto complaint = [](const std::string& text) {
-        return text.find('-') == text.npos ? "" : "found " + text + ", expected 0 or more";
-    };
-    return CLI::Validator(complaint, "");
-}
-
-void add_sampler_options(CLI::App& command, SamplerOptions& options) {
+void add_generation_options(CLI::App& command, GenerateOptions& generation, SamplerOptions& options) {
+    command.add_option("--max-tokens", generation.max_tokens, "Write at most N tokens at a time")
+        ->type_name("N")
+        ->check(not_negative())
+        ->capture_default_str();
     command
         .add_option("--temperature", options.temperature,
                     "0: always the likeliest token; 1: as the model's probabilities say; above: bolder")

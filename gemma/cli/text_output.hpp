@@ -14,11 +14,8 @@
 
 namespace gemma {
 
-/// For an option that is a count: CLI11 would read -1 as the largest number there is.
-CLI::Validator not_negative();
-
-/// Adds --temperature, --top-k, --top-p and --seed; without them generation is greedy.
-void add_sampler_options(CLI::App& command, SamplerOptions& options);
+/// Adds --max-tokens, and --temperature, --top-k, --top-p and --seed, without which generation is greedy.
+void add_generation_options(CLI::App& command, GenerateOptions& generation, SamplerOptions& options);
 
 /// Writes to standard output at once. Throws an Error when it cannot be written.
 void write_text(std::string_view text);
