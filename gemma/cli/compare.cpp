@@ -3,14 +3,13 @@
 
 #include "gemma/cli/commands.hpp"
 #include "gemma/error.hpp"
+#include "viz/console.hpp"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,14 +35,8 @@ struct CompareOptions {
     bool all = false;
 };
 
-// Colours on a terminal, unless NO_COLOR (https://no-color.org) is set.
-bool colours_wanted() {
-    const char* no_color = std::getenv("NO_COLOR");
-    return ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-}
-
-std::string in_red(const std::string& text) { return colours_wanted() ? "\033[31m" + text + "\033[0m" : text; }
-std::string in_green(const std::string& text) { return colours_wanted() ? "\033[32m" + text + "\033[0m" : text; }
+std::string in_red(const std::string& text) { return viz::Console().red(text); }
+std::string in_green(const std::string& text) { return viz::Console().green(text); }
 
 // What a file says of its run: "(one_layer, float32, gemma_pytorch)".
 std::string origin(const TraceHeader& header) {

@@ -6,13 +6,13 @@
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
 #include "gemma/text/tokenizer.hpp"
+#include "viz/console.hpp"
 
 #include <fmt/core.h>
 
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <iterator>
@@ -61,11 +61,7 @@ std::vector<int> prompt_tokens(const Tokenizer& tokenizer, const std::string& te
 }
 
 // On a terminal the prompt is dim, so that one sees where the model goes on.
-void write_prompt(const std::string& text) {
-    const char* const no_color = std::getenv("NO_COLOR");
-    const bool dim = ::isatty(STDOUT_FILENO) == 1 && (no_color == nullptr || *no_color == '\0');
-    write_text(dim ? "\033[2m" + text + "\033[22m" : text);
-}
+void write_prompt(const std::string& text) { write_text(viz::Console().dim(text)); }
 
 std::string_view reason(Stop stop) {
     switch (stop) {

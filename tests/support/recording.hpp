@@ -1,4 +1,4 @@
-// An observer that keeps all it sees, appended along the token axis over several forward calls.
+// An observer that keeps all it sees, each forward call apart.
 #pragma once
 
 #include "gemma/trace/trace.hpp"
@@ -15,7 +15,7 @@ struct Recorded {
     std::vector<float> values;
 };
 
-/// Keeps each forward call's tensors apart: records[name][call].
+/// records[name][call]
 class Recording : public Observer {
 public:
     void observe(const std::string& name, const TensorView& tensor) override {
