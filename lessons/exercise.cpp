@@ -88,10 +88,13 @@ bool passes(const Trial& trial, double tolerance, const viz::Console& console) {
     } catch (const std::exception& error) {
         broken = error.what();
     }
+    std::size_t width = 0;
+    for (const Shown& expected : right.shown) width = std::max(width, viz::width_of(expected.name));
     for (const Shown& expected : right.shown) {
         double relative = 0;
         const std::optional<std::string> wrong = fault(expected, learner.find(expected.name), tolerance, relative);
-        const std::string label = viz::padded(expected.name, 28) + viz::padded(gemma::to_string(expected.shape), 14);
+        const std::string label =
+            viz::padded(expected.name, width + 2) + viz::padded(gemma::to_string(expected.shape), 14);
         if (!wrong) {
             fmt::print("    {} {} off by {:.1e}\n", console.green("✓"), label, relative);
             continue;

@@ -4,6 +4,8 @@
 #include "gemma/checkpoint/output_file.hpp"
 #include "gemma/error.hpp"
 #include "gemma/trace/names.hpp"
+#include "viz/blocks.hpp"
+#include "viz/plot.hpp"
 
 #include <fmt/format.h>
 
@@ -100,15 +102,27 @@ void Lesson::notice(const std::string& paragraph) {
     fmt::print("\n");
 }
 
+// In the terminal a picture is small: it shows the shape, the page and the file show the rest.
+constexpr std::size_t figure_columns = 64, figure_rows = 14;
+
+void Lesson::print_figure(const std::string& title, const std::vector<std::string>& lines) const {
+    for (const std::string& line : wrapped(title)) indented(console_.bold(line));
+    for (const std::string& line : lines) indented(line);
+    fmt::print("\n");
+}
+
 void Lesson::figure(const std::string& name, const viz::Chart& chart, const std::string& caption) {
+    print_figure(chart.title, viz::text(chart, figure_columns, figure_rows, console_));
     add_figure(name, viz::svg(chart), caption);
 }
 
 void Lesson::figure(const std::string& name, const viz::BarChart& chart, const std::string& caption) {
+    print_figure(chart.title, viz::text(chart, figure_columns, console_));
     add_figure(name, viz::svg(chart), caption);
 }
 
 void Lesson::figure(const std::string& name, const viz::HeatMap& map, const std::string& caption) {
+    print_figure(map.title, viz::text(map, figure_columns, 2 * figure_rows, console_));
     add_figure(name, viz::svg(map), caption);
 }
 

@@ -65,7 +65,8 @@ public:
     /// What to see in the numbers above.
     void notice(const std::string& paragraph);
 
-    /// A picture: on the page of --html and a file of --figures. `name` is the file's, without its end.
+    /// A picture: as text here, on the page of --html, and as a file of --figures. `name` is the file's, without its
+    /// end.
     void figure(const std::string& name, const viz::Chart& chart, const std::string& caption);
     void figure(const std::string& name, const viz::BarChart& chart, const std::string& caption);
     void figure(const std::string& name, const viz::HeatMap& map, const std::string& caption);
@@ -110,6 +111,7 @@ private:
     void print_checks() const;
     void number_rows();
     void write_files();
+    void print_figure(const std::string& title, const std::vector<std::string>& lines) const;
     void add_figure(const std::string& name, std::string svg, const std::string& caption);
     std::vector<std::string> wrapped(const std::string& paragraph) const;
 

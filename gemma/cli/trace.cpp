@@ -1,10 +1,11 @@
-// gemma trace: one forward pass, recorded into a trace file.
+// gemma trace: one forward pass, or a prompt and its continuation, recorded into a trace file.
 #include "gemma/trace/trace.hpp"
 
 #include "gemma/cli/commands.hpp"
 #include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
+#include "gemma/text/generate.hpp"
 #include "gemma/text/tokenizer.hpp"
 #include "gemma/trace/names.hpp"
 #include "gemma/trace/recorder.hpp"
@@ -32,9 +33,12 @@ constexpr std::size_t tokens_shown = 20;
 constexpr const char* footer =
     R"(The prompt is read in one pass, and the numbers go to disk as they come. Of T tokens, scores and probs have
 heads x T x T numbers in each layer: for long prompts leave them out with --names, or keep few rows with --range.
+With --generate the tokens that follow are in the record as well; logits are then those of the last prompt token and of
+each generated one. gemma view shows a trace as a web page.
 
 Examples:
   gemma trace --prompt "Once upon a time" --out once.safetensors
+  gemma trace --prompt "Once upon a time" --generate 12 --out more.safetensors
   gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors)";
 
 struct TraceOptions {
@@ -43,6 +47,7 @@ struct TraceOptions {
     std::optional<std::string> tokens;
     std::vector<std::string> names;
     std::string range;
+    std::size_t generate = 0;
     std::string out;
 };
 
@@ -87,6 +92,7 @@ std::vector<int> tokens_of(const TraceOptions& options, const fs::path& model) {
     fail("found neither --prompt nor --tokens, expected one of them");
 }
 
+// `tokens` is how many there may be, the generated ones included.
 TokenRange range_of(const TraceOptions& options, std::size_t tokens) {
     if (options.range.empty()) return {};
     try {
@@ -96,6 +102,20 @@ TokenRange range_of(const TraceOptions& options, std::size_t tokens) {
         fail("--range: {}", error.what());
     }
     fail("--range: found {}, expected a range within the {} tokens", options.range, tokens);
+}
+
+// The forward pass over the tokens; with --generate, greedily on from there, and the new tokens are added.
+void run(const TraceOptions& options, const Model& model, std::vector<int>& tokens, Observer& observer) {
+    KVCache cache(model.config(), tokens.size() + options.generate);
+    if (options.generate == 0) {
+        model.forward(tokens, cache, Trace(observer));
+        return;
+    }
+    Sampler greedy{SamplerOptions{}};
+    GenerateOptions generation;
+    generation.max_tokens = options.generate;
+    const std::vector<int> generated = generate(model, cache, tokens, greedy, generation, {}, Trace(observer)).tokens;
+    tokens.insert(tokens.end(), generated.begin(), generated.end());
 }
 
 // A pattern that fits no tensor is a mistake.
@@ -140,18 +160,26 @@ void record(const TraceOptions& options) {
     OutputFile(options.out);  // throws now, not after a long pass, when it cannot be written
     const fs::path directory = model_directory(options.model);
     const Model model(directory);
-    const std::vector<int> tokens = tokens_of(options, directory);
-    const TokenRange range = range_of(options, tokens.size());
-    if (tokens.size() > model.config().max_position_embeddings) {
+    std::vector<int> tokens = tokens_of(options, directory);
+    const std::size_t prompt_tokens = tokens.size(), context = model.config().max_position_embeddings;
+    const TokenRange range = range_of(options, prompt_tokens + options.generate);
+    if (prompt_tokens > context) {
         fail("{}: found {} tokens, expected at most {}, the model's context", options.tokens ? "--tokens" : "--prompt",
-             tokens.size(), model.config().max_position_embeddings);
+             prompt_tokens, context);
+    }
+    if (options.generate > context - prompt_tokens) {
+        fail("--generate: found {} after a prompt of {} tokens, expected at most {}, the model's context, in all",
+             options.generate, prompt_tokens, context);
     }
 
     Recorder recorder({options.names, range, options.out});
     {
         Progress progress(recorder, model.config().num_hidden_layers);
-        KVCache cache(model.config(), tokens.size());
-        model.forward(tokens, cache, Trace(progress));
+        run(options, model, tokens, progress);
+    }
+    if (range.begin >= tokens.size()) {
+        fail("--range: found {}, expected a range within the {} tokens: the model ended the text there", options.range,
+             tokens.size());
     }
     const std::vector<std::string> names = recorder.names();
     require_matches(options.names, names);
@@ -160,6 +188,7 @@ void record(const TraceOptions& options) {
     header.prompt = options.prompt.value_or("");
     header.model = fs::canonical(directory).filename().string();
     header.tokens = tokens;
+    header.prompt_tokens = prompt_tokens;
     write_trace(options.out, recorder, header);
     print_summary(options.out, names.size(), tokens, find_tokenizer(directory));
 }
@@ -181,6 +210,9 @@ void add_trace(CLI::App& app) {
         ->type_name("PATTERN");
     command->add_option("--range", options->range, "Which tokens' rows: a:b for tokens a to b - 1 (default: all)")
         ->type_name("a:b");
+    command->add_option("--generate", options->generate, "Go on greedily for N tokens, with the trace on")
+        ->check(not_negative())
+        ->type_name("N");
     command->add_option("--out", options->out, "The trace file to write")->type_name("FILE.safetensors")->required();
     command->footer(footer);
     command->callback([options] { record(*options); });

@@ -4,9 +4,11 @@
 #include "gemma/trace/names.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <system_error>
 
 namespace gemma {
 
@@ -30,6 +32,7 @@ Metadata metadata_of(const TraceHeader& header, const TokenRange& range) {
     if (!range.all()) {
         metadata["token_range"] = fmt::format("{}:{}", range.begin, std::min(range.end, header.tokens.size()));
     }
+    if (header.prompt_tokens > 0) metadata["prompt_tokens"] = std::to_string(header.prompt_tokens);
     return metadata;
 }
 
@@ -96,6 +99,21 @@ void TraceFile::read_tokens(Accept accept) {
             fail("{}: token {} is {}, expected a token id", path_.string(), i, token);
         }
         header_.tokens.push_back(static_cast<int>(token));
+    }
+    read_prompt_tokens(accept);
+}
+
+void TraceFile::read_prompt_tokens(Accept accept) {
+    const std::string text = text_of(file_.metadata(), "prompt_tokens");
+    if (text.empty()) return;
+    std::size_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    const bool fits = error == std::errc() && end == text.data() + text.size() && count > 0;
+    if (fits && count <= header_.tokens.size()) {
+        header_.prompt_tokens = count;
+    } else if (accept == Accept::traces) {
+        fail("{}: prompt_tokens in the metadata: found \"{}\", expected a count from 1 to {}, the tokens",
+             path_.string(), text, header_.tokens.size());
     }
 }
 

@@ -3,7 +3,8 @@
 //   tokens          int64 [T]    all tokens of the run
 //   model.… lm_head float32      the tensors of gemma/trace/names.hpp, in the order of the forward pass
 //   __metadata__    format_version "1", prompt, model, precision, producer;
-//                   token_range "a:b" where only the rows of tokens a … b - 1 were kept
+//                   token_range "a:b" where only the rows of tokens a … b - 1 were kept;
+//                   prompt_tokens "n" where the tokens behind the first n were generated
 #pragma once
 
 #include "gemma/checkpoint/safetensors.hpp"
@@ -22,6 +23,7 @@ struct TraceHeader {
     std::string precision = "float32";  // of the arithmetic
     std::string producer = "gemma";     // the program that made it
     std::vector<int> tokens;
+    std::size_t prompt_tokens = 0;  // the first of them were the prompt, the others generated; 0: the file does not say
 };
 
 /// Writes a record, tensor by tensor: needs memory for the largest one. Throws an Error when it cannot be written;
@@ -54,6 +56,7 @@ private:
     const StoredTensor& find(const std::string& name) const;
     void read_metadata(Accept accept);
     void read_tokens(Accept accept);
+    void read_prompt_tokens(Accept accept);
     void read_names(Accept accept);
     void check_rows() const;
 

@@ -1,271 +1,277 @@
 // Lesson 10: a sentence goes through the whole model, from text to the next word, and every number is the official
 // model's.
 
-#include "gemma/checkpoint/embedded.hpp"
 #include "gemma/components/rms_norm.hpp"
-#include "gemma/error.hpp"
-#include "gemma/model/model.hpp"
 #include "gemma/text/generate.hpp"
-#include "gemma/text/sampler.hpp"
 #include "gemma/text/text_stream.hpp"
-#include "gemma/text/tokenizer.hpp"
 #include "gemma/trace/compare.hpp"
-#include "gemma/trace/names.hpp"
-#include "gemma/trace/recorder.hpp"
 #include "gemma/trace/trace_file.hpp"
-#include "lessons/10_forward_pass/steps.hpp"
-#include "viz/console.hpp"
+#include "lessons/lesson.hpp"
+#include "lessons/steps.hpp"
 
 #include <fmt/format.h>
-#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <exception>
-#include <filesystem>
 #include <numeric>
-#include <string>
-#include <vector>
 
-namespace lesson {
+namespace {
 
 using gemma::Matrix;
-using gemma::Model;
-using gemma::RecordedTensor;
 using gemma::Recorder;
-using gemma::SamplerOptions;
-using gemma::Shape;
-using gemma::Tokenizer;
-using viz::padded;
-
-namespace fs = std::filesystem;
+using gemma::TokenProbability;
+using lesson::layer_name;
+using lesson::Lesson;
 
 // What google/gemma_pytorch computed for this prompt and the small model; tests/reference/README.md says how.
 const char* const default_prompt = "Anna gave the ball to Tom. Now the ball belongs to";
-const fs::path official_trace = fs::path(GEMMA_LESSON) / "official.safetensors";
+const char* const official_trace = GEMMA_LESSON "/official.safetensors";
 
-struct Run {
-    Model model;
-    Tokenizer tokenizer;
-    std::vector<int> tokens;
-    Recorder recorder;
-    viz::Console console;
-};
-
-void heading(const Run& run, const std::string& text) { fmt::print("\n{}\n\n", run.console.bold(text)); }
-
-// The last token's numbers: its row, or its row of head 0 where there are heads.
-std::vector<float> last_row(const std::string& name, const RecordedTensor& tensor) {
-    const Shape& shape = tensor.shape;
-    const std::size_t axis = gemma::token_axis(name, shape);
-    const std::size_t columns = axis + 1 < shape.size() ? shape.back() : 1;
-    const std::size_t row_size =
-        tensor.numbers.size() / gemma::element_count(Shape(shape.begin(), shape.begin() + axis + 1));
-    const float* row = tensor.numbers.data() + (shape[axis] - 1) * row_size;
-    return std::vector<float>(row, row + std::min(columns, row_size));
+// The likeliest next tokens after the last row of the logits.
+std::vector<TokenProbability> likeliest(const Matrix& logits) {
+    gemma::SamplerOptions all;
+    all.temperature = 1.0f;
+    return gemma::next_token_distribution(logits, all);
 }
 
-std::string first_numbers(const std::vector<float>& row) {
-    constexpr std::size_t shown = 4;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(shown, row.size()); ++i) text += fmt::format("{:9.4f}", row[i]);
-    return row.size() > shown ? text + " …" : text;
-}
-
-// One line: name, shape, formula, the first numbers.
-void print_step(const Run& run, const std::string& label, const std::string& name, const Step& step) {
-    const RecordedTensor tensor = run.recorder.tensor(name);
-    fmt::print("  {}  {}  {}{}\n", run.console.cyan(padded(label, 29)),
-               padded(fmt::format("{} {}", step.axes, gemma::to_string(tensor.shape)), 18),
-               run.console.dim(padded(step.formula, 26)), first_numbers(last_row(name, tensor)));
-}
-
-void print_prompt(const Run& run) {
-    heading(run, "The prompt in tokens");
-    std::string ids, pieces;
-    for (const int token : run.tokens) {
-        const std::string piece = run.tokenizer.piece(token), id = std::to_string(token);
+void tell_tokens(Lesson& lesson, const std::vector<int>& tokens) {
+    lesson.step("The prompt in tokens");
+    const auto& console = lesson.console();
+    std::string pieces, ids;
+    const auto flush = [&] {
+        lesson.line(console.bold(pieces));
+        lesson.line(console.dim(ids));
+        pieces.clear();
+        ids.clear();
+    };
+    for (const int token : tokens) {
+        const std::string piece = lesson.tokenizer().piece(token), id = std::to_string(token);
         const std::size_t width = std::max(viz::width_of(piece), id.size()) + 2;
-        if (viz::width_of(pieces) + width > 96) {
-            fmt::print("  {}\n  {}\n", run.console.bold(pieces), run.console.dim(ids));
-            pieces.clear();
-            ids.clear();
-        }
-        pieces += padded(piece, width);
-        ids += padded(id, width);
+        if (viz::width_of(pieces) + width > 96) flush();
+        pieces += viz::padded(piece, width);
+        ids += viz::padded(id, width);
     }
-    fmt::print("  {}\n  {}\n", run.console.bold(pieces), run.console.dim(ids));
+    flush();
 }
 
-// Where each head of a layer looks from the last token.
-void print_attention(const Run& run, std::size_t layer) {
-    const RecordedTensor probs = run.recorder.tensor(fmt::format("model.layers.{}.self_attn.probs", layer));
+void tell_first_layer(Lesson& lesson, const std::vector<int>& tokens) {
+    const gemma::Config& config = lesson.model().config();
+    const auto& console = lesson.console();
+    const std::size_t T = tokens.size(), K = config.num_key_value_heads;
+    lesson.step("Layer 0, step by step: the last token, " + lesson.tokenizer().piece(tokens.back()));
+    lesson.line(console.dim(fmt::format(
+        "T {} tokens, S {} so far, D {} hidden, H {} query heads, K {} key/value head{}, d {}, F {} in the MLP", T, T,
+        config.hidden_size, config.num_attention_heads, K, K == 1 ? "" : "s", config.head_dim,
+        config.intermediate_size)));
+    lesson.line(console.dim("of each tensor the first numbers (of head 0, where there are heads)"));
+    lesson.line("");
+    const auto line = [&](const char* label, const lesson::Step& step) {
+        lesson.line(lesson::step_line(console, label, step, lesson.recorder(), step.name));
+    };
+    line("embed_tokens", {"model.embed_tokens", "T D", "row of the embedding E"});
+    line("embed_scaled", {"model.embed_scaled", "T D", "· √D"});
+    for (const std::string& text : lesson::layer_lines(console, lesson.recorder(), 0)) lesson.line(text);
+}
+
+// The probabilities with which each head looks from the last token at the tokens so far: [H, T].
+std::vector<std::vector<double>> attention_of_last_token(const Recorder& record, std::size_t layer) {
+    const gemma::RecordedTensor probs = record.tensor(layer_name(layer) + ".self_attn.probs");
     const std::size_t H = probs.shape[0], T = probs.shape[1], S = probs.shape[2];
+    std::vector<std::vector<double>> heads;
     for (std::size_t h = 0; h < H; ++h) {
         const float* row = probs.numbers.data() + (h * T + T - 1) * S;
-        std::vector<std::size_t> order(S);
+        heads.emplace_back(row, row + S);
+    }
+    return heads;
+}
+
+void tell_attention(Lesson& lesson, const std::vector<int>& tokens) {
+    lesson.step("Where the last token looks in layer 0");
+    const auto heads = attention_of_last_token(lesson.recorder(), 0);
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+        std::vector<std::size_t> order(tokens.size());
         std::iota(order.begin(), order.end(), std::size_t{0});
-        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return row[a] > row[b]; });
-        std::string looks;
-        for (std::size_t i = 0; i < std::min<std::size_t>(3, S); ++i) {
-            looks += fmt::format("   {} {:.0f} %", run.tokenizer.piece(run.tokens[order[i]]), 100 * row[order[i]]);
+        std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return heads[h][a] > heads[h][b]; });
+        std::string looks = fmt::format("head {}", h);
+        for (std::size_t i = 0; i < std::min<std::size_t>(3, order.size()); ++i) {
+            const std::string piece = lesson.tokenizer().piece(tokens[order[i]]);
+            looks += viz::padded(fmt::format("   {} {:.0f} %", piece, 100 * heads[h][order[i]]), 22);
         }
-        fmt::print("{:>31}  {}\n", h == 0 ? "the last token looks at" : "",
-                   run.console.dim(fmt::format("head {}:{}", h, looks)));
+        lesson.line(looks.substr(0, looks.find_last_not_of(' ') + 1));
     }
-}
-
-void print_first_layer(const Run& run) {
-    const auto& config = run.model.config();
-    heading(run, fmt::format("Layer 0, step by step: the last token, {}", run.tokenizer.piece(run.tokens.back())));
-    fmt::print("  {}\n", run.console.dim(fmt::format("T {} tokens, S {} seen so far, D {} hidden, H {} query heads, K "
-                                                     "{} key/value head{}, d {} a head, F {} in the MLP",
-                                                     run.tokens.size(), run.tokens.size(), config.hidden_size,
-                                                     config.num_attention_heads, config.num_key_value_heads,
-                                                     config.num_key_value_heads == 1 ? "" : "s", config.head_dim,
-                                                     config.intermediate_size)));
-    fmt::print("  {}\n\n", run.console.dim("of each tensor the first numbers (of head 0, where there are heads)"));
-    print_step(run, "embed_tokens", "model.embed_tokens", {"", "T D", "row of the embedding E"});
-    print_step(run, "embed_scaled", "model.embed_scaled", {"", "T D", "· √D"});
-    for (const Step& step : layer_steps) {
-        const std::string name = step.name;
-        const bool inside_norm = name.find("layernorm.") != std::string::npos;
-        const std::string label = inside_norm ? "  ." + name.substr(name.find('.') + 1) : name;
-        print_step(run, label, "model.layers.0." + name, step);
-        if (name == "self_attn.probs") print_attention(run, 0);
-    }
-    print_step(run, "layers.0", "model.layers.0", {"", "T D", "residual_attn + down_proj"});
-}
-
-// The length of the last token's row.
-double norm_of_last_row(const Run& run, const std::string& name) {
-    const std::vector<float> row = last_row(name, run.recorder.tensor(name));
-    return std::sqrt(std::inner_product(row.begin(), row.end(), row.begin(), 0.0));
+    std::vector<std::string> pieces;
+    for (const int token : tokens) pieces.push_back(lesson.tokenizer().piece(token));
+    lesson.figure("attention",
+                  {"Where the last token looks, head by head (layer 0)", "head", "token", heads, {}, pieces},
+                  "The attention probabilities of the last token in layer 0; each row sums to 1.");
 }
 
 // What the model would say if layer i were its last: the final norm and the embedding applied early.
-gemma::TokenProbability logit_lens(const Run& run, std::size_t layer) {
-    const std::string name = fmt::format("model.layers.{}", layer);
-    const std::vector<float> row = last_row(name, run.recorder.tensor(name));
+std::vector<TokenProbability> logit_lens(Lesson& lesson, std::size_t i) {
+    const gemma::Model& model = lesson.model();
+    const std::vector<float> row = lesson::last_row(lesson.recorder(), layer_name(i));
     Matrix x = Matrix::from_shape({1, row.size()});
     std::copy(row.begin(), row.end(), x.begin());
-    const Matrix normalized = gemma::rms_norm(x, run.model.weights().norm, run.model.config().rms_norm_eps);
-    SamplerOptions one_of_all;
-    one_of_all.temperature = 1.0f;
-    return gemma::next_token_distribution(gemma::linear(normalized, run.model.weights().embed_tokens), one_of_all)[0];
+    const Matrix normalized = gemma::rms_norm(x, model.weights().norm, model.config().rms_norm_eps);
+    return likeliest(gemma::linear(normalized, model.weights().embed_tokens));
 }
 
-void print_layers(const Run& run) {
-    heading(run, "All layers: how the last token's vector grows, and the word it points to");
-    fmt::print("  {}\n",
-               run.console.dim(fmt::format("{:<6}{:>12}{:>13}{:>12}{:>12}   {}", "layer", "|x| before", "|attention|",
-                                           "|MLP|", "|x| after", "likeliest next, read early")));
-    for (std::size_t i = 0; i < run.model.config().num_hidden_layers; ++i) {
-        const std::string name = fmt::format("model.layers.{}", i);
-        const std::string before = i == 0 ? "model.embed_scaled" : fmt::format("model.layers.{}", i - 1);
-        const gemma::TokenProbability likeliest = logit_lens(run, i);
-        fmt::print("  {:<6}{:>12.3f}{:>13.3f}{:>12.3f}{:>12.3f}   {} {:.1f} %\n", i, norm_of_last_row(run, before),
-                   norm_of_last_row(run, name + ".self_attn.o_proj"), norm_of_last_row(run, name + ".mlp.down_proj"),
-                   norm_of_last_row(run, name), padded(run.tokenizer.piece(likeliest.token), 10),
-                   100 * likeliest.probability);
+double probability_of(int token, const std::vector<TokenProbability>& distribution) {
+    const auto found = std::find_if(distribution.begin(), distribution.end(),
+                                    [&](const TokenProbability& entry) { return entry.token == token; });
+    return found == distribution.end() ? 0 : found->probability;
+}
+
+void tell_layers(Lesson& lesson, int answer) {
+    lesson.step("All layers: how the last token's vector grows, and the word it points to");
+    const Recorder& record = lesson.recorder();
+    viz::Table table{{"layer", "|x| before", "|attention|", "|MLP|", "|x| after", "likeliest next, read early"}, {}};
+    viz::Series early{"p(" + lesson.tokenizer().piece(answer) + ")", {}, {}};
+    for (std::size_t i = 0; i < lesson.model().config().num_hidden_layers; ++i) {
+        const std::string before = i == 0 ? "model.embed_scaled" : layer_name(i - 1);
+        const std::vector<TokenProbability> guesses = logit_lens(lesson, i);
+        table.rows.push_back(
+            {std::to_string(i), fmt::format("{:.3f}", lesson::last_norm(record, before)),
+             fmt::format("{:.3f}", lesson::last_norm(record, layer_name(i) + ".self_attn.o_proj")),
+             fmt::format("{:.3f}", lesson::last_norm(record, layer_name(i) + ".mlp.down_proj")),
+             fmt::format("{:.3f}", lesson::last_norm(record, layer_name(i))),
+             fmt::format("{} {:.1f} %", lesson.tokenizer().piece(guesses[0].token), 100 * guesses[0].probability)});
+        early.x.push_back(static_cast<double>(i));
+        early.y.push_back(probability_of(answer, guesses));
     }
+    lesson.table(table);
+    lesson.figure("logit_lens",
+                  viz::Chart{"The answer, read early", {"after layer"}, {"probability", false, 0.0, 1.0}, {early}},
+                  "The probability of the final answer when the last norm and the embedding are applied after each "
+                  "layer.");
 }
 
-void print_logits(const Run& run, const Matrix& logits) {
-    heading(run, "The logits: what comes next");
-    print_step(run, "norm", "model.norm", {"", "T D", "the final RMSNorm"});
-    print_step(run, "lm_head", "lm_head", {"", "T V", "norm Eᵀ, E again"});
-    fmt::print("\n");
-    SamplerOptions all;
-    all.temperature = 1.0f;
-    const auto likeliest = gemma::next_token_distribution(logits, all);
-    for (std::size_t i = 0; i < std::min<std::size_t>(5, likeliest.size()); ++i) {
-        const auto [token, probability] = likeliest[i];
-        fmt::print("  {}  logit {:7.3f}  {:5.1f} %  {}\n", padded(run.tokenizer.piece(token), 12),
-                   logits(logits.shape(0) - 1, static_cast<std::size_t>(token)), 100 * probability,
-                   run.console.green(viz::bar(probability, 40)));
+void tell_logits(Lesson& lesson, const Matrix& logits) {
+    lesson.step("The logits: what comes next");
+    const auto& console = lesson.console();
+    lesson.line(lesson::step_line(console, "norm", {"", "T D", "the final RMSNorm"}, lesson.recorder(), "model.norm"));
+    lesson.line(lesson::step_line(console, "lm_head", {"", "T V", "norm Eᵀ, E again"}, lesson.recorder(), "lm_head"));
+    lesson.line("");
+    const auto next = likeliest(logits);
+    viz::BarChart chart{"What comes next", {"probability", false, 0.0, 1.0}, {}};
+    for (std::size_t i = 0; i < std::min<std::size_t>(5, next.size()); ++i) {
+        const auto [token, probability] = next[i];
+        const std::string piece = lesson.tokenizer().piece(token);
+        lesson.line(fmt::format("{}  logit {:7.3f}  {:5.1f} %  {}", viz::padded(piece, 12),
+                                logits(logits.shape(0) - 1, static_cast<std::size_t>(token)), 100 * probability,
+                                console.green(viz::bar(probability, 40))));
+        chart.bars.push_back({piece, probability});
     }
+    lesson.figure("next_token", chart, "The five likeliest next tokens.");
 }
 
-// Whether the official numbers, where there are any for this run, are these.
-bool print_check(const Run& run) {
-    heading(run, "Are these the right numbers?");
-    const gemma::TraceFile official(official_trace);
-    if (official.header().tokens != run.tokens) {
-        fmt::print("  The official numbers at hand are for the prompt \"{}\" and the small model.\n", default_prompt);
-        return true;
-    }
-    const gemma::Comparison comparison = gemma::compare(official, run.recorder);
-    const auto worst = std::max_element(comparison.tensors.begin(), comparison.tensors.end(),
-                                        [](const auto& a, const auto& b) { return a.relative < b.relative; });
-    const gemma::TensorComparison* first = comparison.first_divergence();
-    fmt::print(
-        "  {} tensors, compared with those of the official PyTorch model (google/gemma_pytorch, float32):\n"
-        "  the largest difference is {:.1e} of a tensor's largest number, in {}.\n",
-        comparison.tensors.size(), worst->relative, worst->name);
-    fmt::print("  {}\n", first == nullptr ? run.console.green("Every one is within 1e-5 (the logits within 5e-5).")
-                                          : run.console.red("That is too far. The first tensor that differs is " +
-                                                            first->name + "."));
-    return first == nullptr;
-}
-
-void print_continuation(const Run& run) {
-    heading(run, "And so the story goes on");
-    fmt::print("  {}", run.console.dim(run.tokenizer.decode(run.tokens)));
-    std::fflush(stdout);
-    gemma::KVCache cache(run.model.config(),
-                         std::min<std::size_t>(run.model.config().max_position_embeddings, run.tokens.size() + 64));
-    gemma::Sampler greedy{SamplerOptions{}};
+void tell_continuation(Lesson& lesson, const std::vector<int>& tokens) {
+    lesson.step("And so the story goes on");
+    const gemma::Config& config = lesson.model().config();
+    gemma::KVCache cache(config, std::min<std::size_t>(config.max_position_embeddings, tokens.size() + 64));
+    gemma::Sampler greedy{gemma::SamplerOptions{}};
     gemma::GenerateOptions options;
     options.max_tokens = 60;
+    std::string story = lesson.tokenizer().decode(tokens);
     std::size_t written = 0;
-    gemma::TextStream text(run.tokenizer);
-    gemma::generate(run.model, cache, run.tokens, greedy, options, [&](int token) {
-        fmt::print("{}", run.console.bold(text.add(token)));
-        std::fflush(stdout);
-        return ++written < 25 || run.tokenizer.piece(token) != ".";  // a few sentences, the last one whole
+    gemma::TextStream text(lesson.tokenizer());
+    gemma::generate(lesson.model(), cache, tokens, greedy, options, [&](int token) {
+        story += text.add(token);
+        return ++written < 25 || lesson.tokenizer().piece(token) != ".";  // a few sentences, the last one whole
     });
-    fmt::print("{}\n\n", run.console.bold(text.finish()));
+    lesson.text(story + text.finish());
 }
 
-bool run_lesson(const fs::path& directory, const std::string& prompt) {
-    Run run{Model(directory), Tokenizer(directory / "tokenizer.model"), {}, Recorder(), {}};
-    run.tokens = run.tokenizer.encode_prompt(prompt);
-    fmt::print("{}\n", run.console.bold("Lesson 10: the forward pass"));
-    fmt::print(
-        "{}\n",
-        run.console.dim(
-            "A prompt goes through Gemma, from text to the next word. The prose: lessons/10_forward_pass/README.md"));
+// --- Checks ----------------------------------------------------------------------------------------------------------
 
-    gemma::KVCache cache(run.model.config(), run.tokens.size());
-    const Matrix logits = run.model.forward(run.tokens, cache, gemma::Trace(run.recorder));
-
-    print_prompt(run);
-    print_first_layer(run);
-    print_layers(run);
-    print_logits(run, logits);
-    const bool right = print_check(run);
-    print_continuation(run);
-    return right;
+// Every tensor against the official model's, where its numbers are at hand.
+void check_official(Lesson& lesson, const std::vector<int>& tokens) {
+    const gemma::TraceFile official(official_trace);
+    if (!lesson.embedded_model() || official.header().tokens != tokens) {
+        lesson.text(
+            fmt::format("The official numbers at hand are for the prompt \"{}\" and the small model.", default_prompt));
+        return;
+    }
+    double inside = 0, logits = 0;
+    const gemma::Comparison comparison = gemma::compare(official, lesson.recorder());
+    for (const gemma::TensorComparison& tensor : comparison.tensors) {
+        double& worst = tensor.name == "lm_head" ? logits : inside;
+        worst = std::max(worst, tensor.relative);
+    }
+    lesson.check(fmt::format("{} tensors inside the model", official.names().size() - 1), inside, 1e-5,
+                 "the official model");
+    lesson.check("the logits", logits, 5e-5, "the official model");
+    lesson.check("every official tensor is there, with its shape",
+                 comparison.count(gemma::Match::same) == official.names().size(), "the official model");
 }
 
-}  // namespace lesson
+// The residual stream is a sum: the embedding and what every attention and every MLP added.
+double distance_from_sum(Lesson& lesson) {
+    const std::size_t L = lesson.model().config().num_hidden_layers;
+    const Recorder& record = lesson.recorder();
+    const std::vector<float> first = lesson::last_row(record, "model.embed_scaled");
+    std::vector<double> sum(first.begin(), first.end());
+    for (std::size_t i = 0; i < L; ++i) {
+        for (const char* part : {".self_attn.o_proj", ".mlp.down_proj"}) {
+            const std::vector<float> added = lesson::last_row(record, layer_name(i) + part);
+            for (std::size_t j = 0; j < sum.size(); ++j) sum[j] += added[j];
+        }
+    }
+    const std::vector<float> last = lesson::last_row(record, layer_name(L - 1));
+    double difference = 0;
+    for (std::size_t j = 0; j < sum.size(); ++j) difference = std::max(difference, std::abs(sum[j] - last[j]));
+    return difference / lesson::last_norm(record, layer_name(L - 1));
+}
+
+// One token at a time, with the cache, against all at once: the last token's logits.
+double distance_from_cached(Lesson& lesson, const std::vector<int>& tokens, const Matrix& logits) {
+    gemma::KVCache cache(lesson.model().config(), tokens.size());
+    Matrix cached;
+    for (const int token : tokens) cached = lesson.model().forward_last({token}, cache);
+    double difference = 0, largest = 0;
+    for (std::size_t v = 0; v < logits.shape(1); ++v) {
+        const float expected = logits(tokens.size() - 1, v);
+        difference = std::max(difference, std::abs(static_cast<double>(cached(0, v)) - expected));
+        largest = std::max(largest, std::abs(static_cast<double>(expected)));
+    }
+    return difference / largest;
+}
+
+void check(Lesson& lesson, const std::vector<int>& tokens, const Matrix& logits) {
+    const auto next = likeliest(logits);
+    const double total = std::accumulate(next.begin(), next.end(), 0.0,
+                                         [](double sum, const TokenProbability& p) { return sum + p.probability; });
+    const auto last = logit_lens(lesson, lesson.model().config().num_hidden_layers - 1);
+    lesson.check("embedding plus all that was added is the last layer", distance_from_sum(lesson), 1e-5, "closed form");
+    lesson.check("the last layer read early gives the model's own answer",
+                 std::abs(probability_of(next[0].token, last) - next[0].probability), 1e-5, "closed form");
+    lesson.check("the probabilities sum to 1", std::abs(total - 1), 1e-5, "closed form");
+    lesson.check("one token at a time gives the same logits", distance_from_cached(lesson, tokens, logits), 1e-5,
+                 "the full pass");
+    check_official(lesson, tokens);
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-    CLI::App app("Lesson 10: a prompt goes through Gemma, from text to the next word.", "10_forward_pass");
-    std::string model, prompt = lesson::default_prompt;
-    app.add_option("--model", model, "A Gemma in Hugging Face's layout; the small one that comes along when not given");
-    app.add_option("--prompt", prompt, "The text to continue")->capture_default_str();
-    try {
-        app.parse(argc, argv);
-        const auto directory = model.empty() ? gemma::embedded_model() : std::filesystem::path(model);
-        return lesson::run_lesson(directory, prompt) ? 0 : 1;
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    } catch (const std::exception& error) {
-        std::fflush(stdout);
-        fmt::print(stderr, "10_forward_pass: {}\n", error.what());
-        return 2;
-    }
+    std::string prompt = default_prompt;
+    lesson::About about{"10_forward_pass", "The forward pass",
+                        "A prompt goes through Gemma, from text to the next word.", true};
+    about.add_options = [&](CLI::App& app) {
+        app.add_option("--prompt", prompt, "The text to continue")->type_name("TEXT")->capture_default_str();
+    };
+    return lesson::run(argc, argv, about, [&](Lesson& lesson) {
+        const std::vector<int> tokens = lesson.tokenizer().encode_prompt(prompt);
+        gemma::KVCache cache(lesson.model().config(), tokens.size());
+        const Matrix logits = lesson.model().forward(tokens, cache, lesson.trace());
+        lesson.traced(prompt, tokens);
+
+        tell_tokens(lesson, tokens);
+        tell_first_layer(lesson, tokens);
+        tell_attention(lesson, tokens);
+        tell_layers(lesson, likeliest(logits)[0].token);
+        tell_logits(lesson, logits);
+        tell_continuation(lesson, tokens);
+        check(lesson, tokens, logits);
+    });
 }

@@ -10,6 +10,7 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
@@ -115,7 +116,7 @@ TEST_CASE("gemma: a wrong command line is exit code 2, help and version are 0") 
 
 TEST_CASE("gemma: the help of each subcommand has an example") {
     const TemporaryDirectory folder;
-    for (const std::string command : {"generate", "chat", "trace", "compare", "inspect", "random"}) {
+    for (const std::string command : {"generate", "chat", "trace", "view", "compare", "inspect", "random"}) {
         CAPTURE(command);
         const Run help = run(command + " --help", folder.path());
         CHECK(help.code == 0);
@@ -162,6 +163,73 @@ TEST_CASE("gemma trace: a prompt is read with one bos by the model that comes wi
     CHECK(trace.header().tokens[0] == 2);
     CHECK(trace.header().tokens[1] != 2);
     CHECK(contains(result.out, "Once"));
+}
+
+TEST_CASE("gemma trace --generate: the record covers the tokens that follow") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5,7 --generate 4 --out on.safetensors", folder.path()).code == 0);
+    const TraceFile on(folder / "on.safetensors");
+    CHECK(on.header().prompt_tokens == 3);
+    const std::vector<int> tokens = on.header().tokens;
+    REQUIRE(tokens.size() == 7);
+    CHECK(on.shape("lm_head") == Shape{5, tiny_config().vocab_size});
+    CHECK(on.shape("model.layers.0.self_attn.probs") == Shape{tiny_config().num_attention_heads, 7, 7});
+
+    // One pass over all these tokens computes the same numbers, and they are the greedy choice.
+    std::string list;
+    for (const int token : tokens) list += (list.empty() ? "" : ",") + std::to_string(token);
+    REQUIRE(run("trace --model tiny --tokens " + list + " --out all.safetensors", folder.path()).code == 0);
+    const TraceFile all(folder / "all.safetensors");
+    const std::vector<float> norms = on.tensor("model.norm").numbers, expected = all.tensor("model.norm").numbers;
+    REQUIRE(norms.size() == expected.size());
+    for (std::size_t i = 0; i < norms.size(); ++i) CHECK(norms[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+    const std::vector<float> logits = all.tensor("lm_head").numbers;
+    for (std::size_t t = 2; t + 1 < tokens.size(); ++t) {
+        const auto row = logits.begin() + static_cast<std::ptrdiff_t>(t * tiny_config().vocab_size);
+        CHECK(std::max_element(row, row + tiny_config().vocab_size) - row == tokens[t + 1]);
+    }
+
+    check_error("trace --model tiny --tokens 2,5 --generate 63 --out t.safetensors", folder, "at most 64");
+    check_error("trace --model tiny --tokens 2,5 --generate -1 --out t.safetensors", folder, "--generate");
+    check_error("trace --model tiny --tokens 2,5 --generate 2 --range 0:5 --out t.safetensors", folder, "4 tokens");
+}
+
+TEST_CASE("gemma view writes a page") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5,7 --out a.safetensors", folder.path()).code == 0);
+    REQUIRE(run("trace --model tiny --tokens 2,5,8 --out b.safetensors", folder.path()).code == 0);
+    const Run alone = run("view a.safetensors --out alone.html", folder.path());
+    CHECK(alone.code == 0);
+    CHECK(contains(alone.out, "model    none"));
+    CHECK(contains(read_file(folder / "alone.html"), "\"lens\":null"));
+    const Run beside = run("view a.safetensors a.safetensors --model tiny --out beside.html", folder.path());
+    CHECK(beside.code == 0);
+    CHECK(!contains(read_file(folder / "beside.html"), "\"lens\":null"));
+    CHECK(!contains(read_file(folder / "beside.html"), "\"other\":null"));
+
+    check_error("view a.safetensors", folder, "--out");
+    check_error("view absent.safetensors --out p.html", folder, "absent.safetensors");
+    check_error("view a.safetensors b.safetensors --out p.html", folder, "token 2 is 7 and 8");
+    check_error("view a.safetensors --model absent --out p.html", folder, "absent");
+    check_error("view a.safetensors --out no/p.html", folder, "no/p.html");
+    write_file(folder / "x.safetensors", "no tensors");
+    check_error("view x.safetensors --out p.html", folder, "x.safetensors");
+}
+
+TEST_CASE("gemma view: a model that the trace is not of is an error") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --prompt 'Once upon a time' --names model.norm --out t.safetensors", folder.path()).code == 0);
+    check_error("view t.safetensors --model tiny --out p.html", folder, "--model tiny: ");
+}
+
+TEST_CASE("gemma view: the small model's traces have texts by themselves") {
+    const TemporaryDirectory folder;
+    REQUIRE(run("trace --prompt 'Once upon a time' --names lm_head --out t.safetensors", folder.path()).code == 0);
+    REQUIRE(run("view t.safetensors --out p.html", folder.path()).code == 0);
+    CHECK(contains(read_file(folder / "p.html"), "\"pieces\":[\"\\u003cbos>\""));
 }
 
 TEST_CASE("gemma trace: bad input leaves no file") {

@@ -116,6 +116,21 @@ TEST_CASE("a file of some tokens' rows says which") {
     CHECK(trace.shape("model.norm")[0] == 3);
 }
 
+TEST_CASE("a file of a prompt and its continuation says where the prompt ends") {
+    const TemporaryDirectory directory;
+    const std::filesystem::path file = directory / "t.safetensors";
+    Recorder recorder;
+    record(recorder);
+    TraceHeader header{"", "", "", "", tokens};
+    write_trace(file, recorder, header);
+    CHECK(SafetensorsFile(file).metadata().count("prompt_tokens") == 0);
+    CHECK(TraceFile(file).header().prompt_tokens == 0);
+    header.prompt_tokens = 3;
+    write_trace(file, recorder, header);
+    CHECK(SafetensorsFile(file).metadata().at("prompt_tokens") == "3");
+    CHECK(TraceFile(file).header().prompt_tokens == 3);
+}
+
 TEST_CASE("names are in the order of the forward pass when the file is in another") {
     Handmade handmade;
     handmade.tensors = {{"lm_head", DType::float32, {2, 3}},
@@ -175,6 +190,13 @@ TEST_CASE("files that are no traces are errors in one line") {
     handmade = {};
     handmade.metadata["token_range"] = "4";
     CHECK(error_of(handmade).find("token_range in the metadata: found \"4\", expected a:b") == 0);
+
+    for (const std::string count : {"0", "3", "-1", "two", "2 "}) {
+        handmade = {};
+        handmade.metadata["prompt_tokens"] = count;
+        CHECK(error_of(handmade) ==
+              "prompt_tokens in the metadata: found \"" + count + "\", expected a count from 1 to 2, the tokens");
+    }
 }
 
 TEST_CASE("a file of any named tensors can be read where that is asked for") {

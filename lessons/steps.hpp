@@ -1,7 +1,13 @@
-// The steps of a decoder layer in the order of the forward pass: what each is called, its axes and its formula.
+// The steps of a decoder layer in the order of the forward pass: what each is called, its axes and its formula; and how
+// lessons read and print them.
 #pragma once
 
+#include "gemma/trace/record.hpp"
+#include "viz/console.hpp"
+
 #include <array>
+#include <string>
+#include <vector>
 
 namespace lesson {
 
@@ -34,5 +40,21 @@ inline constexpr std::array<Step, 21> layer_steps = {{
     {"mlp.gated", "T F", "gelu(gate) ⊗ up"},
     {"mlp.down_proj", "T D", "gated Wdᵀ"},
 }};
+
+/// The scope of layer i: "model.layers.3".
+std::string layer_name(std::size_t i);
+
+/// The last token's numbers: its row, or its row of head 0 where there are heads.
+std::vector<float> last_row(const gemma::Record& record, const std::string& name);
+
+/// The length of the last token's row.
+double last_norm(const gemma::Record& record, const std::string& name);
+
+/// One line: label, shape, formula, the first numbers of the last token. `name` is that of the tensor in the record.
+std::string step_line(const viz::Console& console, const std::string& label, const Step& step,
+                      const gemma::Record& record, const std::string& name);
+
+/// The lines of all steps of layer i, each with what it is called inside the layer.
+std::vector<std::string> layer_lines(const viz::Console& console, const gemma::Record& record, std::size_t i);
 
 }  // namespace lesson

@@ -1,0 +1,78 @@
+// What the live page asks for, and what it is told: a text that goes on token by token, as it is and with edits.
+//
+// A request is a JSON object:
+//
+//   {"prompt": "Anna gave the ball to", "max_tokens": 40, "chat": false,
+//    "temperature": 0, "top_k": 0, "top_p": 1, "seed": 0,
+//    "edits": [{"name": "model.layers.2.self_attn.context", "head": 1, "token": null, "number": null,
+//               "factor": 0, "offset": 0}]}
+//
+// Only the prompt has to be there. The answer is one JSON object a line: the prompt's tokens, then each new token with
+// its probability and the likeliest others, then why it ended:
+//
+//   {"prompt": [{"token": 2, "piece": "<bos>"}, …]}
+//   {"token": 526, "piece": "▁Tom", "text": " Tom", "probability": 0.97, "likeliest": [{"token": 526, …}, …]}
+//   {"stop": "stop_token", "text": ""}      or, where edits made logits that are no numbers: {"error": "..."}
+#pragma once
+
+#include "gemma/model/model.hpp"
+#include "gemma/text/generate.hpp"
+#include "gemma/text/sampler.hpp"
+#include "gemma/text/tokenizer.hpp"
+#include "gemma/trace/editor.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace viz {
+
+struct LiveRequest {
+    std::string prompt;
+    bool chat = false;  // the prompt is a user's turn, and the model answers it
+    gemma::GenerateOptions generation = {};
+    gemma::SamplerOptions sampling = {};
+    std::vector<gemma::Edit> edits = {};
+};
+
+constexpr std::size_t most_edits = 32;
+
+/// Reads a request. Throws an Error for what is no such object: another type, an unknown member, a number out of range.
+LiveRequest parse_live_request(const std::string& json);
+
+/// The tokens of the request's prompt. Throws an Error when they are over the model's context, and when the text is
+/// not UTF-8.
+std::vector<int> prompt_tokens(const LiveRequest& request, const gemma::Model& model,
+                               const gemma::Tokenizer& tokenizer);
+
+/// Throws an Error for an edit that fits no tensor of the model.
+void check_edits(const std::vector<gemma::Edit>& edits, const gemma::Model& model);
+
+/// Takes one line of the answer; false asks to stop.
+using OnLine = std::function<bool(const std::string& line)>;
+
+/// Answers a request whose edits were checked.
+void answer(const LiveRequest& request, const gemma::Model& model, const gemma::Tokenizer& tokenizer,
+            const OnLine& on_line);
+
+/// What the page asks for to open every step: the tokens' forward pass, with edits.
+///
+///   {"tokens": [2, 485, 456], "prompt_tokens": 3, "edits": []}
+struct PageRequest {
+    std::vector<int> tokens;
+    std::size_t prompt_tokens = 0;  // the first of them that were prompt; the rest was generated
+    std::vector<gemma::Edit> edits = {};
+};
+
+/// Reads such a request. Throws an Error for what is none.
+PageRequest parse_page_request(const std::string& json);
+
+/// The trace of the tokens as a page. Throws an Error for tokens that the model does not take, for an edit that does
+/// not fit, and for a trace over the limit of a page.
+std::string trace_page(const PageRequest& request, const std::string& model_name, const gemma::Model& model,
+                       const gemma::Tokenizer& tokenizer);
+
+/// The live page itself.
+std::string live_page();
+
+}  // namespace viz

@@ -1,0 +1,34 @@
+// Numbers as people read them: few digits, the same text on every machine.
+#pragma once
+
+#include "viz/chart.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace viz {
+
+/// A number with at most `digits` significant digits and no zeros behind them: "0.25", "1200", "3e-08", "nan".
+std::string number(double value, int digits = 4);
+
+/// The range of the finite numbers among some. `any` is false where there is none.
+struct Range {
+    double least = 0;
+    double largest = 0;
+    bool any = false;
+
+    void add(double value);
+};
+
+/// How many neighbours must share a place so that `size` numbers fit in `count` places: 1 where all fit.
+std::size_t group_size(std::size_t size, std::size_t count);
+
+/// At most `count` numbers: of each group of neighbours the one that is furthest from zero.
+std::vector<double> condensed(const std::vector<double>& numbers, std::size_t count);
+
+/// The numbers of a map as lines of text, in columns with the same number of decimals, with the labels of its rows and
+/// columns. What does not fit in `columns` characters and `rows` lines is left out in the middle, where "…" stands.
+std::vector<std::string> number_lines(const HeatMap& map, std::size_t columns, std::size_t rows);
+
+}  // namespace viz
