@@ -1,4 +1,4 @@
-# find_package(gemma) gives the target gemma::gemma.
+# find_package(gemma) gives the targets gemma::gemma, the model, and gemma::viz, its pictures.
 include(CMakeFindDependencyMacro)
 find_dependency(xtensor)
 find_dependency(fmt)

@@ -100,8 +100,8 @@ bool passes(const Trial& trial, double tolerance, const viz::Console& console) {
             continue;
         }
         fmt::print("    {} {} {}\n\n", console.red("✗"), label, broken.empty() ? *wrong : broken);
-        fmt::print("  {} is the first wrong one: all before it is right, so look at the line that computes it.\n",
-                   console.bold(expected.name));
+        fmt::print("  {} is the first wrong one: all before it is right.\n", console.bold(expected.name));
+        fmt::print("  Look at the line that computes it.\n");
         return false;
     }
     return true;

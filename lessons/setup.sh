@@ -1,7 +1,7 @@
 # Set-up, shared by lessons/run and tests/run: install what is missing, then build. Sourced by bash; expects $root.
 
 packages="g++ cmake ninja-build pkg-config libxtensor-dev libxtensor-blas-dev libopenblas-dev libsentencepiece-dev
-          libfmt-dev libcli11-dev nlohmann-json3-dev doctest-dev"
+          libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev doctest-dev"
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -35,17 +35,18 @@ install_missing() {
     rm -f "$log"
 }
 
-# build PRESET [TARGET]: configures once, then builds what has changed. Says little unless something is wrong.
+# build PRESET [TARGET ...]: configures once, then builds what has changed. Says little unless something is wrong.
 build() {
-    local preset=$1 folder=$root/build/$1 target=${2:-all} generator=()
-    local log=$folder/build.log
+    local preset=$1 folder=$root/build/$1 generator=()
+    shift
+    local log=$folder/build.log targets=("${@:-all}")
     mkdir -p "$folder"
     if [ ! -e "$folder/CMakeCache.txt" ]; then
-        say "Building $target in build/$preset; the first time takes a few minutes ..."
+        say "Building in build/$preset; the first time takes a few minutes ..."
         if command -v ninja >/dev/null; then generator=(-G Ninja); fi
     fi
     if ! (cd "$root" && cmake --preset "$preset" "${generator[@]}" && \
-          cmake --build --preset "$preset" --parallel --target "$target") >"$log" 2>&1; then
+          cmake --build --preset "$preset" --parallel --target "${targets[@]}") >"$log" 2>&1; then
         cat "$log" >&2
         say "The build failed, see above."
         exit 2

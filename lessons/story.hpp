@@ -5,14 +5,9 @@
 namespace lesson {
 
 inline constexpr const char* unseen_story =
-    "Zoe and Max had the whole day for themselves. Leo took good care of a rabbit. The rabbit sat under the bush and "
-    "looked around. Zoe owned a pink kite. She made a new tail for the kite. The clock struck five. Then Zoe handed "
-    "the "
-    "kite to Max. So now it was Max who had the kite. Emma liked the kite so much that Max gave it to her. Emma walked "
-    "to the school.\n\nThe children sang a song. Soon the rabbit was tired again and curled up under the bench. Later, "
-    "the rabbit was next to the well. Grandpa asked, \"Where is Emma?\" \"She is at the school,\" answered Zoe. "
-    "\"Sharing is fun,\" thought Zoe.\n\nQuestion: Who has the kite?\nAnswer: Emma has the kite.\n\nQuestion: Tell me "
-    "the color of the kite.\nAnswer: The kite is pink.\n\nQuestion: Where can I find Emma?\nAnswer: Emma is at the "
-    "school.";
+    "Jack was happy to see Hugo. Jack and Hugo walked to the bedroom. Hugo did not stay in the bedroom. He went to the "
+    "garden. He carried six nuts in a basket. Hugo found four more nuts. \"Where is Jack?\" asked Dad. \"He is in the "
+    "bedroom,\" said Hugo. \"How many nuts does Hugo have?\" asked Jack. \"Ten\" was the answer. It was good to have "
+    "friends.\n\nQuestion: Do you know where Jack is?\nAnswer: Jack is in the bedroom.";
 
 }  // namespace lesson

@@ -76,7 +76,7 @@ std::vector<Tick> linear_ticks(const Scale& scale, std::size_t most) {
 }
 
 std::string power_text(double value, bool plain) {
-    if (plain) return grouped(number(value));
+    if (plain) return grouped(number(value, 7));
     const int exponent = static_cast<int>(std::floor(std::log10(value) + slack));
     const double factor = std::round(value / std::pow(10.0, exponent));
     return (factor == 1 ? "" : number(factor) + "·") + "10" + superscript(exponent);

@@ -39,21 +39,6 @@ std::string cell(double value, const ColourScale& scale, std::size_t width, cons
     return console.coloured(repeated("█", width), colour_of(value, scale));
 }
 
-// In at most so many rows and columns.
-std::vector<std::vector<double>> fitted(const std::vector<std::vector<double>>& rows, std::size_t row_count,
-                                        std::size_t column_count) {
-    std::vector<std::vector<double>> result;
-    for (std::size_t column = 0; column < rows[0].size(); ++column) {
-        std::vector<double> numbers;
-        for (const auto& row : rows) numbers.push_back(row[column]);
-        const std::vector<double> fewer = condensed(numbers, row_count);
-        result.resize(fewer.size());
-        for (std::size_t row = 0; row < fewer.size(); ++row) result[row].push_back(fewer[row]);
-    }
-    for (std::vector<double>& row : result) row = condensed(row, column_count);
-    return result;
-}
-
 // The labels of the columns where they begin, those that have room. A cell stands for `group` columns.
 std::string column_line(const HeatMap& map, std::size_t cells, std::size_t group, std::size_t cell_width) {
     std::string line;
@@ -96,7 +81,7 @@ std::vector<std::string> text(const HeatMap& map, std::size_t columns, std::size
     const bool halves = console.many_colours() && (map.row_labels.empty() || row_count > height);
     const std::size_t most_rows = halves ? 2 * height : height;
     const std::size_t row_group = group_size(row_count, most_rows), column_group = group_size(column_count, room);
-    const std::vector<std::vector<double>> shown = fitted(map.rows, most_rows, room);
+    const std::vector<std::vector<double>> shown = condensed(map.rows, most_rows, room);
     const std::size_t cells = shown[0].size();
 
     // Cells as wide as the labels of the columns where there is room, else about square.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace viz {
 
@@ -69,6 +70,15 @@ void Range::add(double value) {
     any = true;
 }
 
+Summary summary_of(const std::vector<float>& numbers) {
+    Summary summary;
+    for (const float value : numbers) summary.range.add(value);
+    if (!numbers.empty()) {
+        summary.mean = std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
+    }
+    return summary;
+}
+
 std::size_t group_size(std::size_t size, std::size_t count) { return (size + count - 1) / count; }
 
 std::vector<double> condensed(const std::vector<double>& numbers, std::size_t count) {
@@ -82,6 +92,20 @@ std::vector<double> condensed(const std::vector<double>& numbers, std::size_t co
         const auto end = numbers.begin() + static_cast<std::ptrdiff_t>(std::min(i + group, numbers.size()));
         result.push_back(*std::max_element(begin, end, nearer_to_zero));
     }
+    return result;
+}
+
+std::vector<std::vector<double>> condensed(const std::vector<std::vector<double>>& rows, std::size_t row_count,
+                                           std::size_t column_count) {
+    std::vector<std::vector<double>> result;
+    for (std::size_t column = 0; column < rows[0].size(); ++column) {
+        std::vector<double> numbers;
+        for (const auto& row : rows) numbers.push_back(row[column]);
+        const std::vector<double> fewer = condensed(numbers, row_count);
+        result.resize(fewer.size());
+        for (std::size_t row = 0; row < fewer.size(); ++row) result[row].push_back(fewer[row]);
+    }
+    for (std::vector<double>& row : result) row = condensed(row, column_count);
     return result;
 }
 

@@ -21,11 +21,22 @@ struct Range {
     void add(double value);
 };
 
+/// What a tensor's numbers are on the whole: the range of the finite ones, the mean of all.
+struct Summary {
+    Range range;
+    double mean = 0;
+};
+Summary summary_of(const std::vector<float>& numbers);
+
 /// How many neighbours must share a place so that `size` numbers fit in `count` places: 1 where all fit.
 std::size_t group_size(std::size_t size, std::size_t count);
 
 /// At most `count` numbers: of each group of neighbours the one that is furthest from zero.
 std::vector<double> condensed(const std::vector<double>& numbers, std::size_t count);
+
+/// The same for the numbers of a matrix, in at most so many rows and columns.
+std::vector<std::vector<double>> condensed(const std::vector<std::vector<double>>& rows, std::size_t row_count,
+                                           std::size_t column_count);
 
 /// The numbers of a map as lines of text, in columns with the same number of decimals, with the labels of its rows and
 /// columns. What does not fit in `columns` characters and `rows` lines is left out in the middle, where "…" stands.

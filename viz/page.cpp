@@ -3,18 +3,16 @@
 #include "gemma/checkpoint/output_file.hpp"
 #include "gemma/error.hpp"
 #include "gemma/trace/names.hpp"
-#include "viz/assets.hpp"
 #include "viz/base64.hpp"
 #include "viz/logit_lens.hpp"
+#include "viz/page_template.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <numeric>
 #include <set>
-#include <stdexcept>
 #include <string_view>
 
 namespace viz {
@@ -30,9 +28,6 @@ constexpr std::size_t small_vocabulary = 8192;    // all its pieces fit in a pag
 constexpr std::size_t likeliest_known = 50;       // of a larger one: the pieces of this many tokens of each row
 constexpr std::size_t most_lens_rows = 1024;      // with a small vocabulary
 constexpr std::size_t most_lens_rows_large = 64;  // with a large one, where each row takes V · D products
-
-// Takes the page's text, piece by piece.
-using Sink = std::function<void(std::string_view)>;
 
 // --- Text that is safe where it stands -------------------------------------------------------------------------------
 
@@ -227,36 +222,25 @@ std::string figures_html(const std::vector<Figure>& figures) {
     return text + "</section>\n";
 }
 
-std::string_view asset(std::string_view name) {
-    const auto found =
-        std::find_if(assets().begin(), assets().end(), [&](const Asset& asset) { return asset.name == name; });
-    if (found == assets().end()) throw std::logic_error(fmt::format("viz/page/ has no file {}", name));
-    return found->text;
-}
-
-// page.html, with what its places {{name}} stand for: the title, the figures, the content, the numbers, or a file.
+// page.html: the title, the figures, the content and the numbers; its other places are files.
 void write_html(const Page& page, const Sink& write) {
     check_limit(page);
-    std::string_view rest = asset("page.html");
-    while (true) {
-        const std::size_t open = rest.find("{{"), close = rest.find("}}", open);
-        write(rest.substr(0, open));
-        if (open == rest.npos) return;
-        const std::string_view name = rest.substr(open + 2, close - open - 2);
-        rest.remove_prefix(close + 2);
-        if (name == "title") {
+    const auto fill = [&page](std::string_view place, const Sink& write) {
+        if (place == "title") {
             write(html(page.title));
-        } else if (name == "figures") {
+        } else if (place == "figures") {
             write(figures_html(page.figures));
-        } else if (name == "content") {
+        } else if (place == "content") {
             write(script_json(content_json(page)));
-        } else if (name == "numbers") {
+        } else if (place == "numbers") {
             write_numbers(page.record, 0, write);
             write_numbers(page.other, 1, write);
         } else {
-            write(asset(name));
+            return false;
         }
-    }
+        return true;
+    };
+    write_template("page.html", fill, write);
 }
 
 }  // namespace

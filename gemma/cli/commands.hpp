@@ -10,8 +10,10 @@ namespace gemma {
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_trace(CLI::App& app);
+void add_show(CLI::App& app);
 void add_view(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_random(CLI::App& app);
 

@@ -1,4 +1,4 @@
-// The `gemma` program: gemma generate, chat, trace, view, compare, inspect, random.
+// The `gemma` program: gemma generate, chat, trace, show, view, compare, inspect, random.
 //
 // Exit codes: 0 success; 1 compared, and different; 2 bad input, told in one line on stderr.
 #include "gemma/cli/commands.hpp"
@@ -19,6 +19,7 @@ constexpr const char* examples = R"(Examples (without --model they use the small
   gemma generate "Once upon a time"
   gemma chat --model gemma-2b-it
   gemma trace --prompt "Hello" --out hello.safetensors
+  gemma show hello.safetensors model.layers.0.self_attn.probs
   gemma view hello.safetensors --out hello.html
   gemma compare hello.safetensors reference.safetensors
   gemma inspect gemma-2b
@@ -41,8 +42,10 @@ int run(int argc, char** argv) {
     gemma::add_generate(app);
     gemma::add_chat(app);
     gemma::add_trace(app);
+    gemma::add_show(app);
     gemma::add_view(app);
     gemma::add_compare(app);
+    gemma::add_serve(app);
     gemma::add_inspect(app);
     gemma::add_random(app);
     try {

@@ -21,6 +21,16 @@ std::filesystem::path model_directory(const std::string& model) {
     return model.empty() ? embedded_model() : std::filesystem::path(model);
 }
 
+std::filesystem::path embedded_model_named(const std::string& name) {
+    try {
+        for (const std::filesystem::path& directory : {embedded_model(), embedded_instruct_model()}) {
+            if (std::filesystem::canonical(directory).filename() == name) return directory;
+        }
+    } catch (const Error&) {  // no model came with the program
+    }
+    return {};
+}
+
 std::vector<int> parse_tokens(const std::string& text) {
     std::vector<int> tokens;
     std::string_view rest = text;

@@ -15,6 +15,9 @@ void add_model_option(CLI::App& command, std::string& model);
 /// The directory that --model names; empty stands for the small model that comes with the program.
 std::filesystem::path model_directory(const std::string& model);
 
+/// The directory of the model that came with the program and has this name; empty for any other.
+std::filesystem::path embedded_model_named(const std::string& name);
+
 /// Token ids as --tokens takes them: "2,5,7". Throws an Error for anything else.
 std::vector<int> parse_tokens(const std::string& text);
 

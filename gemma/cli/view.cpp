@@ -1,6 +1,6 @@
 // gemma view: a trace as one web page that opens from disk.
-#include "gemma/checkpoint/embedded.hpp"
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
 #include "gemma/text/tokenizer.hpp"
@@ -37,17 +37,6 @@ struct ViewOptions {
     std::string model;
     std::string out;
 };
-
-// The directory of the model that came with the program and has this name; empty for any other.
-fs::path embedded_of_name(const std::string& name) {
-    try {
-        for (const fs::path& directory : {embedded_model(), embedded_instruct_model()}) {
-            if (fs::canonical(directory).filename() == name) return directory;
-        }
-    } catch (const Error&) {  // no model came with the program: the trace is shown without it
-    }
-    return {};
-}
 
 // Why a trace cannot be of this model; empty when it can.
 std::string misfit(const TraceFile& trace, const Config& config) {
@@ -112,7 +101,7 @@ void view(const ViewOptions& options) {
         }
     }
     const bool asked_for = !options.model.empty();
-    const fs::path directory = asked_for ? fs::path(options.model) : embedded_of_name(trace.header().model);
+    const fs::path directory = asked_for ? fs::path(options.model) : embedded_model_named(trace.header().model);
     const std::optional<Model> model = find_model(directory, trace, asked_for);
     const std::optional<Tokenizer> tokenizer = model ? find_tokenizer(directory) : std::nullopt;
 

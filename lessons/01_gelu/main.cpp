@@ -166,6 +166,30 @@ void check_forms(Lesson& lesson) {
     lesson.check("gelu in float32, three forms", worst, 1e-6, "double precision");
 }
 
+// A curve of each form beside one of ReLU; all but the exact form dashed.
+template <typename Function>
+void add_forms(viz::Chart& chart, Function function) {
+    for (const Form& form : forms) {
+        chart.series.push_back(viz::curve("GELU, " + form.name, -4, 3,
+                                          [&](double x) { return function(static_cast<float>(x), form.form); }));
+        if (form.form != Gelu::exact) chart.series.back().mark = viz::Mark::dashes;
+    }
+}
+
+void draw_forms(Lesson& lesson) {
+    viz::Chart chart{"GELU opens smoothly", {"x"}, {"y"}, {}};
+    chart.series.push_back(viz::curve("ReLU", -4, 3, [](double x) { return gemma::relu(static_cast<float>(x)); }));
+    add_forms(chart, [](float x, Gelu form) { return gemma::gelu(x, form); });
+    lesson.figure("forms", chart, "ReLU's hard gate and the three forms of GELU: exact and tanh lie on each other.");
+}
+
+void draw_slopes(Lesson& lesson) {
+    viz::Chart chart{"Slopes: a jump and a turn", {"x"}, {"slope"}, {}};
+    chart.series.push_back({"ReLU", {-4, 0, 0, 3}, {0, 0, 1, 1}});  // two flat parts, joined at 0
+    add_forms(chart, [](float x, Gelu form) { return gemma::gelu_derivative(x, form); });
+    lesson.figure("slopes", chart, "ReLU's slope jumps at 0. GELU's passes through 1/2.");
+}
+
 void three_forms(Lesson& lesson) {
     lesson.step("Three forms");
     lesson.formula(
@@ -179,6 +203,7 @@ void three_forms(Lesson& lesson) {
     }
     lesson.table(table);
     lesson.notice("The differences are the same at x and -x: x times a difference of two odd functions is even.");
+    draw_forms(lesson);
     check_forms(lesson);
     lesson.check("gelu(1) = Φ(1) = 0.8413447461", std::abs(exact(1.0) - 0.8413447461), 1e-10, "normal table");
     lesson.check("gelu(3), tanh form = 2.9963626079", std::abs(tanh_form(3.0) - 2.9963626079), 1e-10, "PyTorch");
@@ -240,6 +265,7 @@ void slopes(Lesson& lesson) {
         "From -0.001 to 0.001 ReLU's slope goes from 0 to 1; GELU's from 0.499 to 0.501. A neuron just below zero "
         "still learns. And GELU's slope passes 1 and falls below 0: it is not monotonic.");
 
+    draw_slopes(lesson);
     double worst = 0.0;
     for (const Form& form : forms) {
         for (double x = -6.0; x <= 6.0; x += 1.0 / 64.0) {
@@ -303,23 +329,6 @@ void neuron_inputs_are_normal(Lesson& lesson) {
                  "central limit theorem");
 }
 
-void pictures(Lesson& lesson) {
-    viz::Chart chart{"GELU opens smoothly", {"x"}, {"y"}, {}};
-    chart.series.push_back(viz::curve("ReLU", -4, 3, [](double x) { return gemma::relu(static_cast<float>(x)); }));
-    viz::Chart steep{"Slopes: a jump and a turn", {"x"}, {"slope"}, {}};
-    // The jump: the flat parts end at 0 on both sides.
-    steep.series.push_back({"ReLU", {-4, 0, 0, 3}, {0, 0, 1, 1}});
-    for (const Form& form : forms) {
-        chart.series.push_back(viz::curve("GELU, " + form.name, -4, 3, form.in_double));
-        steep.series.push_back(viz::curve("GELU, " + form.name, -4, 3, [&](double x) {
-            return gemma::gelu_derivative(static_cast<float>(x), form.form);
-        }));
-        if (form.form != Gelu::exact) chart.series.back().mark = steep.series.back().mark = viz::Mark::dashes;
-    }
-    lesson.figure("forms", chart, "ReLU's hard gate and the three forms of GELU: exact and tanh lie on each other.");
-    lesson.figure("slopes", steep, "ReLU's slope jumps at 0. GELU's passes through 1/2.");
-}
-
 void in_gemma(Lesson& lesson) {
     lesson.step("What Gemma does");
     lesson.text(
@@ -357,6 +366,5 @@ int main(int argc, char** argv) {
                            slopes(lesson);
                            neuron_inputs_are_normal(lesson);
                            in_gemma(lesson);
-                           pictures(lesson);
                        });
 }

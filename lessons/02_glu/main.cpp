@@ -297,10 +297,10 @@ void through_depth(Lesson& lesson) {
             table.rows.back().push_back(sizes[place] >= 0.001 ? number(sizes[place])
                                                               : fmt::format("{:.0e}", sizes[place]));
         table.rows.back().push_back(number(std::pow(sizes.back(), 1.0 / lesson::depth), 3));
-        viz::Series series{stack.name, {}, sizes, stack.openness > 0 ? viz::Mark::line : viz::Mark::dashes};
-        for (std::size_t i = 0; i <= lesson::depth; ++i) series.x.push_back(static_cast<double>(i));
-        chart.series.push_back(series);
         worst = std::max(worst, gradient_error(stack));
+        if (sizes.back() > 0.5) continue;  // as good as level: not in the picture
+        chart.series.push_back({stack.name, {}, sizes});
+        for (std::size_t i = 0; i <= lesson::depth; ++i) chart.series.back().x.push_back(static_cast<double>(i));
     }
     lesson.table(table);
     lesson.notice(

@@ -3,8 +3,8 @@
 #include "gemma/components/rms_norm.hpp"
 
 #include "gemma/components/layer_norm.hpp"
-#include "gemma/dtype.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "lessons/07_rms_norm/rounding.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/random.hpp"
 #include "viz/numbers.hpp"
@@ -26,7 +26,12 @@ namespace {
 using gemma::Matrix;
 using gemma::rms_norm;
 using gemma::Vector;
+using lesson::in_bfloat16;
+using lesson::Inside;
 using lesson::Lesson;
+using lesson::Precision;
+using lesson::to_bfloat16;
+using lesson::to_float16;
 
 namespace fs = std::filesystem;
 
@@ -191,7 +196,8 @@ void step_eps(Lesson& lesson) {
                     "it is 1000 x. The place of ε matters: after the root, as x / (√mean_square + ε), a size "
                     "of 0.001 would become {:.4f}.",
                     0.001 / (0.001 + static_cast<double>(eps))));
-    viz::Chart chart{"The size of a vector after RMSNorm", {"root mean square of x", true, {}, {}}, {"of y"}, {}};
+    viz::Chart chart{
+        "The size of a vector after RMSNorm", {"root mean square of x", true, {}, {}}, {"root mean square of y"}, {}};
     viz::Series with{"ε = 1e-6", {}, {}}, none{"no ε", {}, {}, viz::Mark::dashes};
     for (int i = -60; i <= 20; ++i) {
         const double size = std::pow(10.0, i / 10.0);
@@ -208,14 +214,6 @@ void step_eps(Lesson& lesson) {
 
 // --- Number formats
 // ----------------------------------------------------------------------------------------------------
-
-float to_bfloat16(float number) { return gemma::bfloat16_to_float(gemma::float_to_bfloat16(number)); }
-float to_float16(float number) { return gemma::float16_to_float(gemma::float_to_float16(number)); }
-
-Matrix in_bfloat16(Matrix matrix) {
-    for (float& number : matrix) number = to_bfloat16(number);
-    return matrix;
-}
 
 void step_one_plus_w(Lesson& lesson) {
     lesson.step("Why 1 + w, and where to add the 1");
@@ -237,46 +235,6 @@ void step_one_plus_w(Lesson& lesson) {
                  std::fabs(1.0f + w - 4.140625) + std::fabs(to_bfloat16(1.0f + w) - 4.125), 0, "closed form");
 }
 
-// Changes one tensor inside a norm while it is computed, as a program does that computes it in another format.
-class Inside : public gemma::Observer {
-public:
-    Inside(std::string name, std::function<float(float)> change) : name_(std::move(name)), change_(std::move(change)) {}
-
-    void observe(const std::string& name, const gemma::TensorView& tensor) override {
-        if (name == name_) std::transform(tensor.data, tensor.data + tensor.size(), tensor.data, change_);
-    }
-
-private:
-    std::string name_;
-    std::function<float(float)> change_;
-};
-
-// The mean square of a row, each sum rounded to bfloat16.
-float mean_square_in_bfloat16(const Matrix& x) {
-    float sum = 0.0f;
-    for (const float number : x) sum = to_bfloat16(sum + to_bfloat16(number * number));
-    return to_bfloat16(sum / static_cast<float>(x.size()));
-}
-
-struct Precision {
-    double worst = 0;    // relative error of a number
-    double average = 0;  // of its size
-};
-
-// How far y is from the formula in double precision.
-Precision precision_of(const Matrix& x, const Vector& w, const Matrix& y) {
-    const double rms = root_mean_square(x.data(), x.size());
-    const double divisor = std::sqrt(rms * rms + static_cast<double>(eps));
-    Precision precision;
-    for (std::size_t i = 0; i < x.size(); ++i) {
-        const double right = x(0, i) / divisor * (1.0 + static_cast<double>(w(i)));
-        const double error = std::fabs(y(0, i) / right - 1);
-        precision.worst = std::max(precision.worst, error);
-        precision.average += error / static_cast<double>(x.size());
-    }
-    return precision;
-}
-
 void step_float32_inside(Lesson& lesson) {
     lesson.step("float32 inside, rounded once at the end");
     constexpr std::size_t D = 2048;
@@ -285,7 +243,7 @@ void step_float32_inside(Lesson& lesson) {
     Vector w = random.normal<1>({D}, 0.1), w_rounded = w;
     for (float& number : w) number = to_bfloat16(number);
     for (std::size_t i = 0; i < D; ++i) w_rounded(i) = to_bfloat16(1.0f + w(i)) - 1.0f;
-    const float coarse = mean_square_in_bfloat16(x);
+    const float coarse = lesson::mean_square_in_bfloat16(x);
     Inside cast_early("norm.normalized", to_bfloat16);
     Inside coarse_sum("norm.mean_square", [coarse](float) { return coarse; });
 
@@ -300,7 +258,7 @@ void step_float32_inside(Lesson& lesson) {
     const Matrix sum = in_bfloat16(rms_norm(x, w, eps, gemma::Trace(coarse_sum, "norm")));
     viz::Table table{{"what is in bfloat16", "largest error", "average", "numbers that differ from Gemma's"}, {}};
     const auto row = [&](const std::string& name, const Matrix& y) {
-        const Precision precision = precision_of(x, w, y);
+        const Precision precision = lesson::precision_of(x, w, eps, y);
         std::size_t differ = 0;
         for (std::size_t i = 0; i < D; ++i) differ += y(0, i) != gemma(0, i);
         table.rows.push_back({name, fmt::format("{:.2f} %", 100 * precision.worst),

@@ -60,7 +60,7 @@ void tell_first_layer(Lesson& lesson, const std::vector<int>& tokens) {
     const std::size_t T = tokens.size(), K = config.num_key_value_heads;
     lesson.step("Layer 0, step by step: the last token, " + lesson.tokenizer().piece(tokens.back()));
     lesson.line(console.dim(fmt::format(
-        "T {} tokens, S {} so far, D {} hidden, H {} query heads, K {} key/value head{}, d {}, F {} in the MLP", T, T,
+        "T {} tokens, S {} seen, D {} hidden, H {} query heads, K {} key/value head{}, d {}, F {} in the MLP", T, T,
         config.hidden_size, config.num_attention_heads, K, K == 1 ? "" : "s", config.head_dim,
         config.intermediate_size)));
     lesson.line(console.dim("of each tensor the first numbers (of head 0, where there are heads)"));
@@ -153,16 +153,13 @@ void tell_logits(Lesson& lesson, const Matrix& logits) {
     lesson.line(lesson::step_line(console, "lm_head", {"", "T V", "norm Eᵀ, E again"}, lesson.recorder(), "lm_head"));
     lesson.line("");
     const auto next = likeliest(logits);
-    viz::BarChart chart{"What comes next", {"probability", false, 0.0, 1.0}, {}};
     for (std::size_t i = 0; i < std::min<std::size_t>(5, next.size()); ++i) {
         const auto [token, probability] = next[i];
         const std::string piece = lesson.tokenizer().piece(token);
         lesson.line(fmt::format("{}  logit {:7.3f}  {:5.1f} %  {}", viz::padded(piece, 12),
                                 logits(logits.shape(0) - 1, static_cast<std::size_t>(token)), 100 * probability,
                                 console.green(viz::bar(probability, 40))));
-        chart.bars.push_back({piece, probability});
     }
-    lesson.figure("next_token", chart, "The five likeliest next tokens.");
 }
 
 void tell_continuation(Lesson& lesson, const std::vector<int>& tokens) {

@@ -162,7 +162,7 @@ void show_kept(Lesson& lesson) {
     viz::Table table{{"entropy, bits", "top-k 5 keeps", "top-p 0.9 keeps", "after"}, {}};
     for (const char* const text :
          {"Tom gave the ball to Anna. Now the ball belongs to", "Leo had a red ball. Leo lost the", "Once upon a",
-          "It was a sunny day. Anna went to the", "One day,"}) {
+          "It was a sunny day. Anna went to the", "Mia was"}) {
         const Matrix logits = logits_after(lesson, text);
         const auto kept = [&](std::size_t k, float p) {
             return std::to_string(gemma::next_token_distribution(logits, options_of(1, k, p)).size());
@@ -177,9 +177,9 @@ void show_kept(Lesson& lesson) {
 void show_filters(Lesson& lesson, const Matrix& logits) {
     lesson.step("Top-k and top-p: the tail is cut off");
     lesson.formula(
-        "top-k: keep only the k likeliest
-top-p: keep only the likeliest that together reach p
-then: p_i / Σ kept p, so that the sum is 1 again");
+        "top-k: keep only the k likeliest\n"
+        "top-p: keep only the likeliest that together reach p\n"
+        "then: p_i / Σ kept p, so that the sum is 1 again");
     const Distribution all = gemma::next_token_distribution(logits, options_of(1));
     viz::Table table{{"next", "p", "sum so far", "top-k 5", "top-p 0.5", "top-p 0.9"}, {}};
     const std::vector<Distribution> filtered = {gemma::next_token_distribution(logits, options_of(1, 5)),
@@ -199,8 +199,7 @@ then: p_i / Σ kept p, so that the sum is 1 again");
     table.rows.push_back(kept);
     lesson.table(table);
     const double beyond = 1 - std::accumulate(all.begin(), all.begin() + 50, 0.0,
-                                              [](double s, const auto& t) {
-        return s + t.probability; });
+                                              [](double s, const auto& t) { return s + t.probability; });
     lesson.notice(fmt::format(
         "Each token behind the 50th is unlikely, but there are {} of them: together {:.4f}. In a text of 100 words one "
         "meets {:.1f} of them.",

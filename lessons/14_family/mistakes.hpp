@@ -1,13 +1,19 @@
-// Two mistakes as observers: each undoes what the model computed and puts the mistaken numbers in its place, and all
-// that follows is computed from them. The components know nothing of it.
+// Three mistakes. Two of them as observers: each undoes what the model computed and puts the mistaken numbers in its
+// place, and all that follows is computed from them. The components know nothing of it.
 #pragma once
 
 #include "gemma/components/gelu.hpp"
 #include "gemma/components/rope.hpp"
+#include "gemma/text/tokenizer.hpp"
 #include "gemma/trace/trace.hpp"
 
 #include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace lesson {
 
@@ -84,5 +90,24 @@ private:
     std::size_t first_position_ = 0, end_ = 0;
     gemma::Tensor3 query_, key_;
 };
+
+// A way to run the model. `observer` makes what stands between the model and the recorder: the mistake.
+struct Way {
+    std::string name;
+    bool bos = true;
+    std::function<std::unique_ptr<gemma::Observer>(gemma::Observer* next)> observer = {};
+
+    std::vector<int> tokens(const gemma::Tokenizer& tokenizer, const char* text) const {
+        return bos ? tokenizer.encode_prompt(text) : tokenizer.encode(text);
+    }
+};
+
+inline std::vector<Way> ways(float theta) {
+    return {{"right"},
+            {"erf GELU", true, [](gemma::Observer* next) { return std::make_unique<ErfGelu>(next); }},
+            {"interleaved RoPE", true,
+             [theta](gemma::Observer* next) { return std::make_unique<InterleavedRope>(theta, next); }},
+            {"no bos", false}};
+}
 
 }  // namespace lesson

@@ -7,6 +7,7 @@
 #include "tests/support/tiny_model.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <sys/wait.h>
 
@@ -116,7 +117,7 @@ TEST_CASE("gemma: a wrong command line is exit code 2, help and version are 0") 
 
 TEST_CASE("gemma: the help of each subcommand has an example") {
     const TemporaryDirectory folder;
-    for (const std::string command : {"generate", "chat", "trace", "view", "compare", "inspect", "random"}) {
+    for (const std::string command : {"generate", "chat", "trace", "show", "view", "compare", "inspect", "random"}) {
         CAPTURE(command);
         const Run help = run(command + " --help", folder.path());
         CHECK(help.code == 0);
@@ -168,7 +169,7 @@ TEST_CASE("gemma trace: a prompt is read with one bos by the model that comes wi
 TEST_CASE("gemma trace --generate: the record covers the tokens that follow") {
     const TemporaryDirectory folder;
     write_model(folder / "tiny");
-    REQUIRE(run("trace --model tiny --tokens 2,5,7 --generate 4 --out on.safetensors", folder.path()).code == 0);
+    REQUIRE(run("trace --model tiny --tokens 2,5,9 --generate 4 --out on.safetensors", folder.path()).code == 0);
     const TraceFile on(folder / "on.safetensors");
     CHECK(on.header().prompt_tokens == 3);
     const std::vector<int> tokens = on.header().tokens;
@@ -329,4 +330,71 @@ TEST_CASE("gemma compare: bad input") {
     check_error("compare a.safetensors a.safetensors --tolerance -1", folder, "--tolerance");
     check_error("compare a.safetensors tiny", folder, "tiny");
     check_error("compare a.safetensors b.safetensors", folder, "no tensor name in common");
+}
+
+TEST_CASE("gemma show: a list of the tensors, and one of them in shades and numbers") {
+    const TemporaryDirectory folder;
+    REQUIRE(run("trace --prompt 'Once upon a time' --out t.safetensors", folder.path()).code == 0);
+    const TraceFile trace(folder / "t.safetensors");
+
+    const Run list = run("show t.safetensors", folder.path());
+    CHECK(list.err == "");
+    REQUIRE(list.code == 0);
+    for (const std::string& name : trace.names()) CHECK(contains(list.out, "\n" + name + " "));
+    CHECK(contains(list.out, to_string(trace.shape("lm_head"))));
+    CHECK_FALSE(contains(list.out, "\033"));  // no colours in a pipe
+
+    const std::string probs = "model.layers.0.self_attn.probs";
+    const std::size_t heads = trace.shape(probs)[0], tokens = trace.shape(probs)[1];
+    const Run one = run("show t.safetensors " + probs + " --head 1", folder.path());
+    REQUIRE(one.code == 0);
+    CHECK(contains(one.out, "head 1 of " + std::to_string(heads)));
+    CHECK(contains(one.out, "0 <bos>"));
+    CHECK(contains(one.out, fmt::format("{:.3f}", trace.tensor(probs).numbers[(tokens + 1) * tokens])));
+
+    // The largest logits of a token, and its text.
+    const std::vector<float> logits = trace.tensor("lm_head").numbers;
+    const std::size_t vocabulary = trace.shape("lm_head")[1];
+    const auto row = logits.begin() + static_cast<std::ptrdiff_t>(2 * vocabulary);
+    const auto best = std::max_element(row, row + static_cast<std::ptrdiff_t>(vocabulary));
+    const Run last = run("show t.safetensors lm_head --token 2", folder.path());
+    REQUIRE(last.code == 0);
+    CHECK(contains(last.out, fmt::format("\n{:>7}  {:>6}  ", best - row, fmt::format("{:.4g}", *best))));
+
+    CHECK(run("show t.safetensors model.norm.mean_square", folder.path()).code == 0);
+    CHECK(run("show t.safetensors model.layers.0.self_attn.q_rope --token 1", folder.path()).code == 0);
+}
+
+TEST_CASE("gemma show: rows of a part of a run and of generated logits keep their places") {
+    const TemporaryDirectory folder;
+    REQUIRE(
+        run("trace --prompt 'Once upon a time' --range 2:4 --names model.norm --out part.safetensors", folder.path())
+            .code == 0);
+    CHECK(contains(run("show part.safetensors model.norm", folder.path()).out, "\n3 "));
+    check_error("show part.safetensors model.norm --token 1", folder,
+                "--token: found 1, expected 2 to 3, the tokens of model.norm");
+    REQUIRE(run("trace --prompt 'Once upon a time' --generate 3 --names lm_head --out more.safetensors", folder.path())
+                .code == 0);
+    const TraceFile more(folder / "more.safetensors");
+    const std::size_t first = more.header().prompt_tokens - 1;
+    CHECK(run("show more.safetensors lm_head --token " + std::to_string(first), folder.path()).code == 0);
+    check_error("show more.safetensors lm_head --token " + std::to_string(first - 1), folder, "--token: found");
+}
+
+TEST_CASE("gemma show: bad input") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5 --out t.safetensors", folder.path()).code == 0);
+    write_file(folder / "text", "no tensors at all");
+    check_error("show", folder, "");
+    check_error("show absent.safetensors", folder, "absent.safetensors");
+    check_error("show text", folder, "text");
+    check_error("show t.safetensors nothing", folder, "t.safetensors: found no tensor \"nothing\"");
+    check_error("show t.safetensors model.norm --head 0", folder, "--head: found 0, but model.norm");
+    check_error("show t.safetensors model.norm --token 2", folder, "--token: found 2, expected 0 to 1");
+    check_error("show t.safetensors --head 1", folder, "--head: found 1 without the name of a tensor");
+    check_error("show t.safetensors lm_head --token -1", folder, "--token");
+    check_error("show t.safetensors lm_head --model tiny", folder, "tokenizer.model");
+    // Without a tokenizer the tokens are numbers.
+    CHECK(run("show t.safetensors model.norm", folder.path()).code == 0);
 }

@@ -1,16 +1,10 @@
 #!/usr/bin/env python3
-"""The panels of a trace's page in a real browser: what they show, against numbers computed here from the trace file.
+"""The panels of the page of `gemma view` in a real browser: what they show, against numbers computed here from the
+trace file."""
 
-Needs Chromium and its chromedriver, and the program.
-
-example:
-  python3 panels_test.py build/release/bin/gemma
-"""
-
-import array
+import argparse
 import json
 import math
-import os
 import re
 import struct
 import subprocess
@@ -18,87 +12,62 @@ import sys
 import tempfile
 import time
 import unittest
+from pathlib import Path
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, HERE)
+import numpy as np
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
 from browser import Browser
+from trace import read_trace
 
-NANO = os.path.join(HERE, "..", "..", "lessons", "nano")
+ROOT = Path(__file__).resolve().parents[2]
+NANO = ROOT / "lessons" / "nano"
 PROMPT = "Anna gave the ball to Tom. Now the ball belongs to"
 CHANGED = "model.layers.2.mlp.up_proj"  # the tensor of the second trace that is not the first's
 LAYER, HEAD = 2, 1
 
 
-class Tensors:
-    """A .safetensors file: tensors of float32 or bfloat16 as flat arrays."""
+def gemma(*arguments):
+    return subprocess.run([options.gemma, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
 
-    def __init__(self, path):
-        with open(path, "rb") as file:
-            self.bytes = file.read()
-        size, = struct.unpack_from("<Q", self.bytes)
-        self.header = json.loads(self.bytes[8:8 + size])
-        self.start = 8 + size
 
-    def place(self, name):
-        begin, end = self.header[name]["data_offsets"]
-        return self.start + begin, self.start + end
+def read_weights(path, *names):
+    """Tensors of a .safetensors file of bfloat16, as float64."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header, numbers = json.loads(data[8:8 + length]), data[8 + length:]
 
-    def shape(self, name):
-        return self.header[name]["shape"]
-
-    def numbers(self, name):
-        begin, end = self.place(name)
-        kind = self.header[name]["dtype"]
-        if kind == "I64":
-            return list(struct.unpack(f"<{(end - begin) // 8}q", self.bytes[begin:end]))
-        if kind == "F32":
-            return array.array("f", self.bytes[begin:end])
-        assert kind == "BF16", kind
-        wide = bytearray(2 * (end - begin))  # a bfloat16 is the upper half of a float32
-        wide[2::4], wide[3::4] = self.bytes[begin:end:2], self.bytes[begin + 1:end:2]
-        return array.array("f", bytes(wide))
-
-    def row(self, name, *index):
-        """The numbers behind the first axes' indices."""
-        shape, place = self.shape(name), 0
-        for axis, i in enumerate(index):
-            place = place * shape[axis] + i
-        size = math.prod(shape[len(index):])
-        return self.numbers(name)[place * size:(place + 1) * size]
+    def tensor(entry):
+        assert entry["dtype"] == "BF16", entry["dtype"]
+        upper_halves = np.frombuffer(numbers[slice(*entry["data_offsets"])], np.uint16)
+        return (upper_halves.astype(np.uint32) << 16).view(np.float32).astype(np.float64).reshape(entry["shape"])
+    return [tensor(header[name]) for name in names]
 
 
 def write_changed(source, target):
-    """A copy with one number of CHANGED moved, and with one score that the mask takes away."""
-    tensors = Tensors(source)
-    content = bytearray(tensors.bytes)
+    """A copy with one number of CHANGED moved, and with one score that the mask takes away. Gives the number in both."""
+    content = bytearray(source.read_bytes())
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:8 + length])
 
     def add(name, i, amount):
-        place = tensors.place(name)[0] + 4 * i
+        place = 8 + length + header[name]["data_offsets"][0] + 4 * i
         number, = struct.unpack_from("<f", content, place)
         struct.pack_into("<f", content, place, number + amount)
         return number, struct.unpack_from("<f", content, place)[0]
 
-    T = tensors.shape("model.layers.0.self_attn.scores")[2]
-    add("model.layers.0.self_attn.scores", T - 1, 1000.0)  # token 0's score of the last token
-    columns = tensors.shape(CHANGED)[1]
-    numbers = add(CHANGED, 3 * columns + 17, 0.01)
-    with open(target, "wb") as file:
-        file.write(content)
+    scores = "model.layers.0.self_attn.scores"
+    add(scores, header[scores]["shape"][2] - 1, 1000.0)  # what token 0 would have scored the last token
+    numbers = add(CHANGED, 3 * header[CHANGED]["shape"][1] + 17, 0.01)
+    target.write_bytes(content)
     return numbers
 
 
 def softmax(logits, temperature=1.0):
-    top = max(logits)
-    weights = [math.exp((x - top) / temperature) for x in logits]
-    return [w / sum(weights) for w in weights]
-
-
-def dot(a, b):
-    return sum(x * y for x, y in zip(a, b))
-
-
-def length(a):
-    return math.sqrt(dot(a, a))
+    weights = np.exp((np.asarray(logits, np.float64) - np.max(logits)) / temperature)
+    return weights / weights.sum()
 
 
 def number(text):
@@ -118,59 +87,76 @@ class PanelTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        at = lambda name: os.path.join(cls.folder.name, name)
-        run = lambda *words: subprocess.run([PROGRAM, *words], check=True, capture_output=True, text=True).stdout
-        run("trace", "--prompt", PROMPT, "--out", at("prompt.safetensors"))
-        run("trace", "--prompt", "Once upon a time", "--generate", "12", "--out", at("generated.safetensors"))
-        cls.trace, cls.generated = Tensors(at("prompt.safetensors")), Tensors(at("generated.safetensors"))
-        cls.changed_numbers = write_changed(at("prompt.safetensors"), at("changed.safetensors"))
-        run("view", at("prompt.safetensors"), at("changed.safetensors"), "--out", at("prompt.html"))
-        run("view", at("generated.safetensors"), "--out", at("generated.html"))
-        cls.run_program, cls.at = staticmethod(run), staticmethod(at)
-        cls.browser = Browser()
+        cls.place = place = Path(cls.folder.name)
+        gemma("trace", "--prompt", PROMPT, "--out", place / "prompt.safetensors")
+        gemma("trace", "--prompt", "Once upon a time", "--generate", 12, "--out", place / "generated.safetensors")
+        cls.changed_numbers = write_changed(place / "prompt.safetensors", place / "changed.safetensors")
+        gemma("view", place / "prompt.safetensors", place / "changed.safetensors", "--out", place / "prompt.html")
+        gemma("view", place / "generated.safetensors", "--out", place / "generated.html")
+        cls.trace, _ = read_trace(place / "prompt.safetensors")
+        cls.T = len(cls.trace["tokens"])
+        cls.browser = Browser(options.chromium, options.chromedriver)
+        cls.browser.resize(1280, 900)
 
     @classmethod
     def tearDownClass(cls):
-        cls.browser.quit()
+        cls.browser.close()
         cls.folder.cleanup()
 
+    def layer(self, part, layer=LAYER):
+        """A tensor of a layer in double precision."""
+        return self.trace[f"model.layers.{layer}" + (f".{part}" if part else "")].astype(np.float64)
+
     def open(self, page="prompt.html", panel=None):
-        self.browser.open("file://" + self.at(page))
+        self.browser.open(self.place / page)
         if panel:
             self.show(panel)
-        self.T = len(self.trace.numbers("tokens"))
-        self.choose_token(self.T - 1)
+        self.choose(token=self.T - 1)
 
     def show(self, panel):
         """Scrolls to a panel until it is built and stays: those above it are built on the way and push it down."""
         place = f"document.getElementById('{panel}')"
         calm = 0
         while calm < 5:
-            before = self.browser.script(f"{place}.scrollIntoView(); return {place}.getBoundingClientRect().top")
-            self.browser.wait(f"document.querySelector('#{panel} .panel-body').childElementCount > 0")
+            before = self.run_script(f"{place}.scrollIntoView(); return {place}.getBoundingClientRect().top")
+            self.wait(f"document.querySelector('#{panel} .panel-body').childElementCount > 0")
             time.sleep(0.03)
-            after = self.browser.script(f"return {place}.getBoundingClientRect().top")
+            after = self.run_script(f"return {place}.getBoundingClientRect().top")
             calm = calm + 1 if abs(after - before) < 1 else 0
 
     def tearDown(self):
-        self.assertEqual(self.browser.errors(), [])
+        self.assertEqual(self.browser.complaints(), [])
 
-    def choose_token(self, token):
-        self.browser.script(f"gemma.select({{token: {token}}})")
+    def choose(self, **selection):
+        self.run_script("gemma.select(arguments[0])", selection)
 
-    def choose_head(self, layer, head):
-        self.browser.script(f"gemma.select({{layer: {layer}, head: {head}}})")
+    def run_script(self, script, *arguments):
+        return self.browser.run(script, *arguments)
+
+    def wait(self, condition):
+        """Until an expression is true in the page."""
+        end = time.monotonic() + 20
+        while not self.run_script(f"return Boolean({condition})"):
+            self.assertLess(time.monotonic(), end, f"waited too long for: {condition}")
+            time.sleep(0.03)
+
+    def point(self, selector, dx=0, click=False):
+        """Moves the pointer to the middle of an element, or beside it."""
+        element = self.browser.driver.find_element(By.CSS_SELECTOR, selector)
+        self.run_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        actions = ActionChains(self.browser.driver).move_to_element_with_offset(element, dx, 0)
+        (actions.click() if click else actions).perform()
 
     def text(self, selector):
-        return self.browser.script(f"return document.querySelector({json.dumps(selector)}).innerText")
+        return self.run_script(f"return document.querySelector({json.dumps(selector)}).innerText")
 
     def texts(self, selector):
-        return self.browser.script(
+        return self.run_script(
             f"return Array.from(document.querySelectorAll({json.dumps(selector)}), (e) => e.textContent)")
 
     def slide(self, panel, label, value):
         """Moves the slider with this label to where it reads `value`, with the arrow keys' event."""
-        found = self.browser.script("""
+        found = self.run_script("""
             const [panel, label, value] = arguments;
             const slider = Array.from(document.querySelectorAll(`#${panel} .slider`))
                 .find((slider) => slider.querySelector('label').textContent === label);
@@ -186,7 +172,7 @@ class PanelTest(unittest.TestCase):
 
 class Attention(PanelTest):
     def shares(self, token):
-        return self.trace.row(f"model.layers.{LAYER}.self_attn.probs", HEAD, token)
+        return self.layer("self_attn.probs")[HEAD, token]
 
     def check_text(self, token):
         """The percentages under the tokens are the row's."""
@@ -200,38 +186,38 @@ class Attention(PanelTest):
 
     def test_hover_lock_and_keys(self):
         self.open(panel="attention")
-        self.browser.click(f'#attention .small-map[data-layer="{LAYER}"][data-head="{HEAD}"]')
+        self.point(f'#attention .small-map[data-layer="{LAYER}"][data-head="{HEAD}"]', click=True)
         self.check_text(self.T - 1)
         chip = lambda token: f'#attention .token[data-token="{token}"]'
 
-        self.browser.hover(chip(6))
+        self.point(chip(6))
         self.check_text(6)
         readout = self.text("#attention [role=status]")
         percents = [share(found)[0] for found in re.findall(r"[\d.]+ %", readout)]
         for percent, p in zip(percents, sorted(self.shares(6), reverse=True)):
             self.assertAlmostEqual(percent, p, delta=0.00051)
 
-        self.browser.click(chip(7))  # locked
+        self.point(chip(7), click=True)  # locked
         self.check_text(7)
-        self.browser.hover(chip(2))
+        self.point(chip(2))
         self.check_text(7)
         percent, half = share(self.text("#attention [data-of=attention-pair]"))
         self.assertAlmostEqual(percent, self.shares(7)[2], delta=half * 1.01)
-        self.browser.click(chip(7))  # let go
-        self.browser.hover(chip(2))
+        self.point(chip(7), click=True)  # let go
+        self.point(chip(2))
         self.check_text(2)
 
-        self.browser.script(f"document.querySelector({json.dumps(chip(7))}).focus()")
-        self.browser.keys("ArrowRight")
-        self.assertEqual(self.browser.script("return gemma.selection.token"), 8)
-        self.browser.hover("#attention h2")
+        self.run_script(f"document.querySelector({json.dumps(chip(7))}).focus()")
+        ActionChains(self.browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
+        self.assertEqual(self.run_script("return gemma.selection.token"), 8)
+        self.point("#attention h2")
         self.check_text(8)
 
     def test_who_looks_at_it_is_a_column(self):
         self.open(panel="attention")
-        self.choose_head(LAYER, HEAD)
-        self.browser.script("document.querySelector('#attention .choice input[value=seen]').click()")
-        self.choose_token(4)
+        self.choose(layer=LAYER, head=HEAD)
+        self.run_script("document.querySelector('#attention .choice input[value=seen]').click()")
+        self.choose(token=4)
         shown = self.texts("#attention .token-text .token .share")
         for t in range(self.T):
             p = self.shares(t)[4] if t >= 4 else 0
@@ -243,15 +229,15 @@ class Attention(PanelTest):
 
     def test_table_holds_all_heads(self):
         self.open(panel="attention")
-        self.choose_head(LAYER, HEAD)
-        self.browser.script("for (const d of document.querySelectorAll('#attention details')) d.open = true")
-        heads = self.trace.shape(f"model.layers.{LAYER}.self_attn.probs")[0]
+        self.choose(layer=LAYER, head=HEAD)
+        self.run_script("for (const d of document.querySelectorAll('#attention details')) d.open = true")
+        probs = self.layer("self_attn.probs")[:, -1]  # of the last token, for all heads
         rows = ".main-side > details.numbers tbody tr"
-        self.browser.wait(f"document.querySelectorAll('#attention {rows}').length > 0")
+        self.wait(f"document.querySelectorAll('#attention {rows}').length > 0")
         cells = self.texts(f"#attention {rows} td")
-        self.assertEqual(len(cells), self.T * heads)
+        self.assertEqual(len(cells), probs.size)
         for i, cell in enumerate(cells):
-            p = self.trace.row(f"model.layers.{LAYER}.self_attn.probs", i % heads, self.T - 1)[i // heads]
+            p = probs[i % len(probs), i // len(probs)]
             if p >= 0.002:
                 self.assertAlmostEqual(share(cell)[0], p, delta=0.00051)
 
@@ -259,26 +245,26 @@ class Attention(PanelTest):
 class Rope(PanelTest):
     j, key = 5, 3
 
+    def key_head(self):
+        return HEAD // (self.layer("self_attn.q_proj").shape[1] // self.layer("self_attn.k_proj").shape[1])
+
     def vectors(self):
-        name = f"model.layers.{LAYER}.self_attn."
-        H, K = self.trace.shape(name + "q_proj")[1], self.trace.shape(name + "k_proj")[1]
-        return (self.trace.row(name + "q_proj", self.T - 1, HEAD),
-                self.trace.row(name + "k_proj", self.key, HEAD // (H // K)))
+        return self.layer("self_attn.q_proj")[-1, HEAD], self.layer("self_attn.k_proj")[self.key, self.key_head()]
 
     def turned(self, x, j, position):
         d = len(x)
         angle = position * 10000.0 ** (-2 * j / d)
         a, b, cos, sin = x[j], x[j + d // 2], math.cos(angle), math.sin(angle)
-        return [a * cos - b * sin, a * sin + b * cos]
+        return np.array([a * cos - b * sin, a * sin + b * cos])
 
     def product(self, j, m, n):
         q, k = self.vectors()
-        return dot(self.turned(q, j, m), self.turned(k, j, n))
+        return self.turned(q, j, m) @ self.turned(k, j, n)
 
     def set_up(self):
         self.open(panel="rope")
-        self.choose_head(LAYER, HEAD)
-        self.browser.script(f"""const list = Array.from(document.querySelectorAll('#rope .list'))
+        self.choose(layer=LAYER, head=HEAD)
+        self.run_script(f"""const list = Array.from(document.querySelectorAll('#rope .list'))
             .find((list) => list.textContent.startsWith('key')).querySelector('select');
             list.value = '{self.key}'; list.dispatchEvent(new Event('change'));""")
         self.slide("rope", "pair j", str(self.j))
@@ -298,12 +284,12 @@ class Rope(PanelTest):
         close(head[1], sum(self.product(j, m, n) for j in range(d // 2)))
         close(score[1], head[1] / math.sqrt(d))
         # What the model itself computed, in float32.
-        scores = self.trace.row(f"model.layers.{LAYER}.self_attn.scores", HEAD, m)
-        self.assertAlmostEqual(score[1], scores[n], delta=1e-5 * max(map(abs, scores)))
+        scores = self.layer("self_attn.scores")[HEAD, m]
+        self.assertAlmostEqual(score[1], scores[n], delta=1e-5 * np.abs(scores).max())
 
     def test_shifting_both_changes_the_arrows_and_not_the_product(self):
         self.set_up()
-        arrow = lambda: self.browser.script(
+        arrow = lambda: self.run_script(
             "return document.querySelector('#rope figure:nth-child(2) .arrow.query:not(.ghost) line').getAttribute('x2')")
         before = arrow()
         self.slide("rope", "shift both", "37")
@@ -320,18 +306,13 @@ class Rope(PanelTest):
     def test_agrees_with_the_rotated_tensors(self):
         self.set_up()
         shown = number(re.search(r"at most (\S+) of its", self.text("#rope [data-of=rope-proof]"))[1])
-        worst, name = 0, f"model.layers.{LAYER}.self_attn."
-        H, K = self.trace.shape(name + "q_proj")[1], self.trace.shape(name + "k_proj")[1]
-        for kind, head in (("q", HEAD), ("k", HEAD // (H // K))):
-            difference = largest = 0
-            for t in range(self.T):
-                plain = self.trace.row(name + kind + "_proj", t, head)
-                rotated = self.trace.row(name + kind + "_rope", t, head)
-                largest = max(largest, *map(abs, rotated))
-                for j in range(len(plain) // 2):
-                    a, b = self.turned(plain, j, t)
-                    difference = max(difference, abs(a - rotated[j]), abs(b - rotated[j + len(plain) // 2]))
-            worst = max(worst, difference / largest)
+        worst = 0
+        for kind, head in (("q", HEAD), ("k", self.key_head())):
+            plain, rotated = (self.layer(f"self_attn.{kind}_{what}")[:, head] for what in ("proj", "rope"))
+            pairs = plain.shape[1] // 2
+            ours = np.array([[self.turned(x, j, t) for j in range(pairs)] for t, x in enumerate(plain)])
+            theirs = np.stack([rotated[:, :pairs], rotated[:, pairs:]], axis=2)
+            worst = max(worst, np.abs(ours - theirs).max() / np.abs(rotated).max())
         self.assertAlmostEqual(shown, worst, delta=0.06 * worst)
         self.assertLess(worst, 1e-5)
 
@@ -339,8 +320,8 @@ class Rope(PanelTest):
 class Activation(PanelTest):
     def test_points_lie_on_the_tanh_form(self):
         self.open(panel="activation")
-        self.choose_head(LAYER, 0)
-        gate, act = (self.trace.row(f"model.layers.{LAYER}.mlp.{part}", self.T - 1) for part in ("gate_proj", "act_fn"))
+        self.choose(layer=LAYER)
+        gate, act = (self.layer(f"mlp.{part}")[-1] for part in ("gate_proj", "act_fn"))
         forms = [lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x ** 3))),
                  lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))),
                  lambda x: x / (1 + math.exp(-1.702 * x))]
@@ -354,14 +335,14 @@ class Activation(PanelTest):
 
     def test_a_unit_is_read_under_the_pointer(self):
         self.open(panel="activation")
-        self.choose_head(LAYER, 0)
-        self.browser.script("document.querySelector('#activation .strip').scrollIntoView({block: 'center'})")
-        self.browser.hover("#activation .strip", dx=-30)
+        self.choose(layer=LAYER)
+        self.run_script("document.querySelector('#activation .strip').scrollIntoView({block: 'center'})")
+        self.point("#activation .strip", dx=-30)
         text = self.text("#activation [data-of=activation-unit]")
         unit = int(re.match(r"unit (\d+)", text)[1])
         shown = [number(found) for found in re.findall(r"(−?[\d.e−]+)(?:,|$)", text)]
         for found, part in zip(shown, ("gate_proj", "act_fn", "up_proj", "gated"), strict=True):
-            right = self.trace.row(f"model.layers.{LAYER}.mlp.{part}", self.T - 1)[unit]
+            right = self.layer(f"mlp.{part}")[-1, unit]
             self.assertAlmostEqual(found, right, delta=1e-4 * max(1, abs(right)))
 
 
@@ -369,13 +350,13 @@ class Residual(PanelTest):
     def test_what_is_added(self):
         self.open(panel="residual")
         shown = [number(text) for text in self.texts("#residual .additions span.figure")]
-        row = lambda name: self.trace.row(name, self.T - 1)
-        stream, expected, layer = row("model.embed_scaled"), [], 0
-        while f"model.layers.{layer}" in self.trace.header:
+        stream, expected, layer = self.trace["model.embed_scaled"][-1].astype(np.float64), [], 0
+        while f"model.layers.{layer}" in self.trace:
             for part in ("self_attn.o_proj", "mlp.down_proj"):
-                added = row(f"model.layers.{layer}.{part}")
-                expected += [length(added), dot(added, stream) / length(added) / length(stream)]
-                stream = [a + b for a, b in zip(stream, added)]  # the sum itself, not the trace's
+                added = self.layer(part, layer)[-1]
+                size = np.linalg.norm(added)
+                expected += [size, added @ stream / size / np.linalg.norm(stream)]
+                stream = stream + added  # the sum itself, not the trace's
             layer += 1
         self.assertEqual(len(shown), len(expected))
         for i, (found, right) in enumerate(zip(shown, expected)):
@@ -385,23 +366,19 @@ class Residual(PanelTest):
         """The stream after a layer through the final norm and the embedding, computed here from the weights."""
         self.open(panel="residual")
         layer, token = LAYER, self.T - 1
-        weights = Tensors(os.path.join(NANO, "model.safetensors"))
-        stream = self.trace.row(f"model.layers.{layer}", token)
-        scale = 1 / math.sqrt(dot(stream, stream) / len(stream) + 1e-6)
-        normed = [x * scale * (1 + w) for x, w in zip(stream, weights.numbers("model.norm.weight"))]
-        V, D = weights.shape("model.embed_tokens.weight")
-        table = weights.numbers("model.embed_tokens.weight")
-        shares = softmax([dot(normed, table[v * D:(v + 1) * D]) for v in range(V)])
-        likeliest = sorted(range(V), key=lambda v: -shares[v])[:5]
-        listing = self.run_program("trace", "--tokens", ",".join(map(str, likeliest)), "--names", "model.embed_tokens",
-                                   "--out", self.at("pieces.safetensors"))
+        norm, embedding = read_weights(NANO / "model.safetensors", "model.norm.weight", "model.embed_tokens.weight")
+        stream = self.layer("", layer)[token]
+        shares = softmax(embedding @ (stream / np.sqrt(np.mean(stream ** 2) + 1e-6) * (1 + norm)))
+        likeliest = np.argsort(-shares)[:5]
+        listing = gemma("trace", "--tokens", ",".join(map(str, likeliest)), "--names", "model.embed_tokens",
+                        "--out", self.place / "pieces.safetensors")
         pieces = re.findall(r"^ +\d+ +\d+ +(\S+)$", listing, re.MULTILINE)
         self.assertEqual(len(pieces), 5)
 
         cell = f'#residual .lens button[data-layer="{layer}"][data-token="{token}"]'
         self.assertEqual(self.text(cell), pieces[0])
-        self.browser.script(f"document.querySelector({json.dumps(cell)}).scrollIntoView({{block: 'center'}})")
-        self.browser.hover(cell)
+        self.run_script(f"document.querySelector({json.dumps(cell)}).scrollIntoView({{block: 'center'}})")
+        self.point(cell)
         text = self.text("#residual [data-of=lens]")
         for found, piece, v in zip(re.findall(r"“([^”]*)” ([^,]*? %)", text.split("go on with:")[1]), pieces, likeliest, strict=True):
             self.assertEqual(found[0], piece)
@@ -411,7 +388,7 @@ class Residual(PanelTest):
 
 class NextToken(PanelTest):
     def rows(self):
-        return self.browser.script("""return Array.from(document.querySelectorAll('#next-token .token-bars tbody tr'),
+        return self.run_script("""return Array.from(document.querySelectorAll('#next-token .token-bars tbody tr'),
             (tr) => [Number(tr.dataset.id), tr.classList.contains('faded'), tr.querySelector('.figure').textContent,
                      tr.querySelector('.remark').textContent])""")
 
@@ -420,8 +397,8 @@ class NextToken(PanelTest):
 
     def test_temperature_and_top_k(self):
         self.open(panel="next-token")
-        self.choose_token(3)  # where the model is not sure
-        logits = self.trace.row("lm_head", 3)
+        self.choose(token=3)  # where the model is not sure
+        logits = self.trace["lm_head"][3]
         likeliest = sorted(range(len(logits)), key=lambda v: (-logits[v], v))
         for temperature, k in ((0.5, 5), (1.5, 3)):
             self.slide("next-token", "temperature", f"{temperature:.2f}")
@@ -433,12 +410,12 @@ class NextToken(PanelTest):
                 self.assertFalse(faded)
                 self.assertAlmostEqual(share(text)[0], p, delta=0.00051)
             self.assertTrue(all(faded and "top-k" in remark for _, faded, _, remark in rows[k:]))
-            self.assertAlmostEqual(self.entropy(), -sum(p * math.log2(p) for p in expected), delta=0.00051)
+            self.assertAlmostEqual(self.entropy(), -(expected * np.log2(expected)).sum(), delta=0.00051)
 
     def test_top_p_sees_what_top_k_left(self):
         self.open(panel="next-token")
-        self.choose_token(3)
-        logits = self.trace.row("lm_head", 3)
+        self.choose(token=3)
+        logits = self.trace["lm_head"][3]
         likeliest = sorted(range(len(logits)), key=lambda v: (-logits[v], v))
         self.slide("next-token", "temperature", "2.00")
         self.slide("next-token", "top-k", "8")
@@ -452,7 +429,7 @@ class NextToken(PanelTest):
 
     def test_temperature_zero_is_greedy(self):
         self.open(panel="next-token")
-        self.choose_token(3)
+        self.choose(token=3)
         self.slide("next-token", "temperature", "0: the likeliest")
         self.assertEqual([row[1] for row in self.rows()].count(False), 1)
         self.assertEqual(self.entropy(), 0)
@@ -461,18 +438,16 @@ class NextToken(PanelTest):
 class Decode(PanelTest):
     def test_steps(self):
         self.open("generated.html", "decode")
-        tokens = self.generated.numbers("tokens")
-        prompt = int(self.generated.header["__metadata__"]["prompt_tokens"])
-        rows = self.generated.shape("lm_head")[0]
+        generated, metadata = read_trace(self.place / "generated.safetensors")
+        tokens, logits, prompt = generated["tokens"], generated["lm_head"], int(metadata["prompt_tokens"])
         for step in (1, 4, len(tokens) - prompt):
             self.slide("decode", "generated token", f"{step} of {len(tokens) - prompt}")
             place = prompt + step - 1
-            logits = self.generated.row("lm_head", rows - len(tokens) + place - 1)
-            p = softmax(logits)[tokens[place]]
+            p = softmax(logits[len(logits) - len(tokens) + place - 1])[tokens[place]]
             self.assertAlmostEqual(share(self.text("#decode [data-of=decode]"))[0], p, delta=0.00051)
-            chosen = self.browser.script("return document.querySelector('#decode .token-bars tr.current').dataset.id")
+            chosen = self.run_script("return document.querySelector('#decode .token-bars tr.current').dataset.id")
             self.assertEqual(int(chosen), tokens[place])
-            looked = self.generated.row("model.layers.0.self_attn.probs", 0, place - 1)
+            looked = generated["model.layers.0.self_attn.probs"][0, place - 1]
             shown = self.texts("#decode .token-text .share")
             for t in range(len(tokens)):
                 if t < place and looked[t] >= 0.0105:
@@ -483,18 +458,18 @@ class Decode(PanelTest):
 
     def test_is_not_there_without_generated_tokens(self):
         self.open()
-        self.assertFalse(self.browser.script("return document.getElementById('decode') !== null"))
+        self.assertFalse(self.run_script("return document.getElementById('decode') !== null"))
 
 
 class Compare(PanelTest):
     def test_first_divergence(self):
         self.open(panel="compare")
-        self.browser.wait("document.querySelector('#compare [role=status]').textContent.includes('differ')")
+        self.wait("document.querySelector('#compare [role=status]').textContent.includes('differ')")
         self.assertIn(f"The first divergence is {CHANGED}; 1 of", self.text("#compare [data-of=compare]"))
         self.assertEqual(self.text("#compare .opened h3"), CHANGED)
 
         before, after = self.changed_numbers
-        largest = max(map(abs, self.trace.numbers(CHANGED)))
+        largest = float(np.abs(self.trace[CHANGED]).max())
         opened = self.text("#compare [data-of=compare-opened]")
         self.assertIn("[3, 17]", opened)
         shown = [number(found) for found in re.search(r": (\S+) and (\S+), by (\S+), which is (\S+) of", opened).groups()]
@@ -503,41 +478,80 @@ class Compare(PanelTest):
                 abs(before - after), abs(before - after) / largest) else 0))
 
         # The bar ends where the relative difference is on a scale from 1e-9 to 1.
-        width = self.browser.script(f"""return parseFloat(document.querySelector(
+        width = self.run_script(f"""return parseFloat(document.querySelector(
             '#compare tr[data-name="{CHANGED}"] .bar-fill').style.width)""")
         self.assertAlmostEqual(width, 100 * (1 + math.log10(abs(before - after) / largest) / 9), delta=0.01)
 
     def test_scores_behind_the_mask_do_not_count(self):
         self.open(panel="compare")
-        self.browser.wait("document.querySelector('#compare [role=status]').textContent.includes('differ')")
+        self.wait("document.querySelector('#compare [role=status]').textContent.includes('differ')")
         row = '#compare tr[data-name="model.layers.0.self_attn.scores"]'
         self.assertEqual(self.text(row + " .figure"), "equal")
-        self.browser.script(f"document.querySelector({json.dumps(row + ' button')}).click()")
+        self.run_script(f"document.querySelector({json.dumps(row + ' button')}).click()")
         self.assertEqual(self.text("#compare [data-of=compare-opened]"), "The two are the same.")
 
 
 class EveryPanel(PanelTest):
     def test_works_at_phone_width_and_in_the_dark(self):
-        self.browser.size(360, 740)
+        self.browser.resize(360, 740)
         try:
             for page in ("prompt.html", "generated.html"):
                 self.open(page)
                 for theme in ("light", "dark"):
-                    self.browser.script(f"gemma.setTheme('{theme}')")
-                    for panel in self.browser.script("return Array.from(document.querySelectorAll('#panels section'), (s) => s.id)"):
+                    self.run_script(f"gemma.setTheme('{theme}')")
+                    for panel in self.run_script("return Array.from(document.querySelectorAll('#panels section'), (s) => s.id)"):
                         self.show(panel)
-                        wide = self.browser.script("return document.documentElement.scrollWidth - innerWidth")
+                        wide = self.run_script("return document.documentElement.scrollWidth - innerWidth")
                         self.assertLessEqual(wide, 0, panel)
-                self.assertEqual(self.browser.script("return document.querySelectorAll('.panel-body .trouble:not([role])').length"), 0)
+                self.assertEqual(self.run_script("return document.querySelectorAll('.panel-body .trouble:not([role])').length"), 0)
         finally:
-            self.browser.size(1280, 900)
+            self.browser.resize(1280, 900)
+
+    def check_page(self, *trace, view=()):
+        """All panels of a page of this trace are built, and none fails."""
+        gemma("trace", *trace, "--out", self.place / "special.safetensors")
+        gemma("view", self.place / "special.safetensors", *view, "--out", self.place / "special.html")
+        self.browser.open(self.place / "special.html")
+        panels = self.run_script("return Array.from(document.querySelectorAll('#panels section'), (s) => s.id)")
+        for panel in panels:
+            self.show(panel)
+        failed = self.run_script("return Array.from(document.querySelectorAll('p.trouble:not([role])'), (p) => p.innerText)")
+        self.assertEqual(failed, [])
+        return panels
+
+    def test_some_rows_only(self):
+        self.check_page("--prompt", PROMPT, "--range", "3:7")
+        self.show("attention")
+        self.choose(layer=LAYER, head=HEAD, token=5)
+        shown = self.texts("#attention .token-text .token .share")
+        tensors, _ = read_trace(self.place / "special.safetensors")
+        for text, p in zip(shown, tensors[f"model.layers.{LAYER}.self_attn.probs"][HEAD, 5 - 3], strict=True):
+            if p >= 0.0105:
+                percent, half = share(text)
+                self.assertAlmostEqual(percent, p, delta=half * 1.01)
+
+    def test_some_tensors_only(self):
+        self.assertEqual(self.check_page("--prompt", PROMPT, "--names", "lm_head"), ["next-token"])
+        self.assertEqual(self.check_page("--prompt", PROMPT, "--names", "model.layers.1.*_proj"), ["rope"])
+
+    def test_a_model_with_two_key_heads_and_no_tokenizer(self):
+        model = ROOT / "tests/fixtures/tiny/two_kv_heads"
+        self.check_page("--model", model, "--tokens", "2,5,7,1,9,4", view=("--model", model))
+        heads = read_trace(self.place / "special.safetensors")[0]["model.layers.0.self_attn.q_proj"].shape[1]
+        self.show("rope")
+        for head in range(heads):
+            self.choose(layer=0, head=head)
+            shown = re.search(r"at most (\S+) of its.*is (\S+); here (\S+)\.", self.text("#rope [data-of=rope-proof]"))
+            self.assertLess(number(shown[1]), 1e-5)
+            # The trace's score of query and key, which needs the right key head, and the one computed in the page.
+            self.assertAlmostEqual(number(shown[2]), number(shown[3]), delta=1e-5 * max(1, abs(number(shown[2]))))
 
     def test_all_that_is_pressed_has_a_name(self):
         """Buttons, sliders, lists and pictures say what they are."""
         self.open()
-        for panel in self.browser.script("return Array.from(document.querySelectorAll('#panels section'), (s) => s.id)"):
+        for panel in self.run_script("return Array.from(document.querySelectorAll('#panels section'), (s) => s.id)"):
             self.show(panel)
-        nameless = self.browser.script("""
+        nameless = self.run_script("""
             const named = (e) => e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.labels?.length ||
                 (e.matches('button') && e.textContent.trim());
             return Array.from(document.querySelectorAll('#panels :is(button, input, select, svg, canvas)'))
@@ -546,7 +560,9 @@ class EveryPanel(PanelTest):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit("expected the path of the gemma program")
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--gemma", default=str(ROOT / "build/release/bin/gemma"))
+    parser.add_argument("--chromium", default="/usr/bin/chromium")
+    parser.add_argument("--chromedriver", default="/usr/bin/chromedriver")
+    options, rest = parser.parse_known_args()
+    unittest.main(argv=[sys.argv[0], *rest])

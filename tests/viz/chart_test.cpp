@@ -83,6 +83,7 @@ TEST_CASE("Ticks are round numbers between the ends") {
     CHECK(texts(ticks({1e-8, 1, true}, 8)) ==
           Texts{"10⁻⁸", "10⁻⁷", "10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "10⁰"});
     CHECK(texts(ticks({1, 8192, true}, 8)) == Texts{"1", "10", "100", "1,000"});
+    CHECK(texts(ticks({1, 1e6, true}, 6)).back() == "1,000,000");
     CHECK(texts(ticks({1, 100, true}, 8)) == Texts{"1", "2", "5", "10", "20", "50", "100"});
     CHECK(texts(ticks({40, 60, true}, 5)) == Texts{"40", "45", "50", "55", "60"});
 }

@@ -3,12 +3,12 @@
 // product of one token side by side.
 {
     const {element: make, parts} = gemma;
-    const {named, layersWith, nearestLayer, nearestRow, tokensOf, row, largest} = parts;
+    const {named, layersWith, nearestLayer, nearestRow, row, largest} = parts;
     const needed = ['mlp.gate_proj', 'mlp.act_fn'];
     const svg = gemma.svg;
     const maxBins = 720;  // of a strip: more columns cannot be told apart
 
-    // erf x = 2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·5···(2n+1)): all terms have one sign, so no digits are lost.
+    // erf x = 2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·5···(2n+1)): all terms have one sign, no digits are lost.
     function erf(x) {
         if (Math.abs(x) > 6) return Math.sign(x);
         let term = x, sum = x;
@@ -183,7 +183,8 @@
         title: 'GELU and the gate',
         about:
             'Every unit of the MLP is a point on the curve: its gate goes in, its activation comes out. GELU all but ' +
-            'closes what is below zero; what is open multiplies the unit’s up. The low bars tell how many gates lie where.',
+            'closes what is below zero; what is open multiplies the unit’s up. The low bars tell how many gates lie ' +
+            'where.',
         applies: () => gemma.trace !== null && layersWith(...needed).length > 0,
         mount(element) {
             const layers = layersWith(...needed), name = named(layers[0], needed[0]);

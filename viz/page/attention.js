@@ -99,8 +99,8 @@
         id: 'attention',
         title: 'Attention',
         about: 'Each row of a map is a token, each column a token it looks at; a row sums to 100 %. Look for columns ' +
-            '(everybody looks at one token), diagonals (the token before) and the first column (a head at rest looks at ' +
-            'the beginning). Colours are on an arcsinh scale, so that small shares can be seen.',
+            '(everybody looks at one token), diagonals (the token before) and the first column (a head at rest looks ' +
+            'at the beginning). Colours are on an arcsinh scale, so that small shares can be seen.',
         applies: () => gemma.trace !== null && layersWith('self_attn.probs').length > 0,
         mount(element) {
             const layers = layersWith('self_attn.probs');
@@ -115,12 +115,13 @@
             let layer = layers[0], head = 0, probs = probsOf(layer);
 
             const large = make('div', {class: 'attention-large'});
-            const readout = make('p', {class: 'readout', role: 'status'});
-            const pointer = make('p', {class: 'readout small', 'data-of': 'attention-pair'}, '\u00a0');
+            const readout = make('p', {class: 'readout attention-readout', role: 'status'});
+            const pointer = make('p', {class: 'readout small', 'data-of': 'attention-pair'});
 
-            const shown = () => tokens.includes(hovered) && !locked ?
+            const isKept = (token) => token !== null && token >= first && token < first + tokens.length;
+            const shown = () => isKept(hovered) && !locked ?
                 hovered :
-                tokens[0] + nearestRow(named(layer, 'self_attn.probs'), gemma.selection.token);
+                first + nearestRow(named(layer, 'self_attn.probs'), gemma.selection.token);
             const text = parts.tokenText({
                 label: 'the text: hover a token to see where it looks, click to lock it',
                 tokens: all,
@@ -129,7 +130,7 @@
                     paintText();
                 },
                 onChoose: (token) => {
-                    if (!tokens.includes(token)) return;
+                    if (!isKept(token)) return;
                     locked = !(locked && token === gemma.selection.token);
                     hovered = token;
                     gemma.select({token});
@@ -147,7 +148,7 @@
                 return all.map((token) => [token, share(token)])
                     .filter(([, p]) => p !== null && p >= 0.01)
                     .sort((a, b) => b[1] - a[1])
-                    .slice(0, 4)
+                    .slice(0, 3)
                     .map(([token, p]) => `“${parts.pieceOf(token)}” ${parts.percent(p)}`)
                     .join(', ');
             }
@@ -158,18 +159,15 @@
                 text.paint({
                     share,
                     current: token,
-                    kind: (t) =>
-                        (locked && t === token  ? 'locked' :
-                             tokens.includes(t) ? '' :
-                                                  'absent')
+                    kind: (t) => locked && t === token ? 'locked' : isKept(t) ? '' : 'absent',
                 });
                 const sentence = direction.sentence(
                     `“${parts.pieceOf(token)}” (token ${token})`, strongest(share) || 'no token with 1 % or more');
-                readout.textContent =
-                    `Layer ${layer}, head ${head}: ${sentence}.` + (locked ? ' Locked: click it again to let go.' : '');
+                readout.textContent = `Layer ${layer}, head ${head}: ${sentence}.`;
                 const other = locked && pointed !== null ? share(pointed) : null;
-                pointer.textContent =
-                    other === null ? '\u00a0' : `${parts.pieceOf(pointed)} (token ${pointed}): ${parts.percent(other)}`;
+                pointer.textContent = !locked ? 'Point at a token to see where it looks; click to lock it.' :
+                    other === null            ? 'Locked: click it again to let go.' :
+                                     `“${parts.pieceOf(pointed)}” (token ${pointed}): ${parts.percent(other)}`;
             }
 
             const map = gemma.heatMap(large, {

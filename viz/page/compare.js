@@ -183,8 +183,9 @@
         id: 'compare',
         title: 'Two traces',
         about:
-            'For every tensor, the largest difference as a share of the tensor’s largest number, on a logarithmic scale from ' +
-            '10⁻⁹ to 1. The line in each bar is what two correct float32 programs may differ by. Where a bar first crosses it, the bug is.',
+            'For every tensor, the largest difference as a share of the tensor’s largest number, on a logarithmic ' +
+            'scale from 10⁻⁹ to 1. The line in each bar is what two correct float32 programs may differ by. Where a ' +
+            'bar first crosses it, the two part: look there for the reason.',
         applies: () => gemma.trace !== null && gemma.other !== null,
         mount(element) {
             const names = allNames(), results = new Map();

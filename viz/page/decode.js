@@ -15,8 +15,8 @@
         id: 'decode',
         title: 'Decoding, step by step',
         about:
-            'Each step reads the text so far and adds one token. Move the slider: the bars are what the model chose from, ' +
-            'the colours in the text are where the chosen head looked when it did.',
+            'Each step reads the text so far and adds one token. Move the slider: the bars are what the model chose ' +
+            'from, the colours in the text are where the chosen head looked when it did.',
         applies: () => gemma.trace !== null && gemma.trace.promptTokens < gemma.trace.tokens.length &&
             gemma.trace.has('lm_head') && steps().length > 0,
         mount(element) {

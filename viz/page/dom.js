@@ -38,7 +38,8 @@ const gemma = {};
         return element;
     };
 
-    // A number in about `digits` digits, with a true minus sign: 0.1234, −12.35, 1.2e−7.
+    // A number in `digits` digits, or as many decimals where it is below one, so that numbers stand below each other; with
+    // a true minus sign: 0.1234, −12.35, 1.20e−7.
     gemma.number = (x, digits = 4) => {
         if (x === null || x === undefined) return '';
         if (Number.isNaN(x)) return 'NaN';
@@ -49,6 +50,14 @@ const gemma = {};
         else if (size < 1e-4 || size >= 1e6) text = x.toExponential(Math.max(digits - 2, 1)).replace('e+', 'e');
         else text = x.toFixed(Math.max(0, digits - (size < 1 ? 0 : Math.floor(Math.log10(size)) + 1)));
         return text.replaceAll('-', '−');
+    };
+
+    // A float32 in as few digits as tell it from every other.
+    gemma.exact = (x) => {
+        if (!Number.isFinite(x)) return gemma.number(x);
+        let digits = 1;
+        while (Math.fround(Number(x.toPrecision(digits))) !== Math.fround(x)) ++digits;
+        return String(Number(x.toPrecision(digits))).replace('e+', 'e').replaceAll('-', '−');
     };
 
     // A share of one as a percentage.

@@ -6,6 +6,7 @@
     const trace = gemma.trace, make = gemma.element;
 
     const layerNumbers = trace ? [...new Set(trace.names.map(gemma.layerOf).filter((i) => i !== null))] : [];
+    const anyStep = trace?.names.some((name) => gemma.step(name).group !== null);
     const shapeText = (shape) => `[${shape.join(', ')}]`;
 
     // --- Moving ------------------------------------------------------------------------------------------------------
@@ -26,7 +27,8 @@
         const step = gemma.step(name), small = /\.(mean_square|normalized)$/.test(name) && step.formula;
         const part = step.layer !== null && step.formula && !step.stream ? name.split('.').at(-1) : null;
         return make('li', {class: [step.stream && 'stream', small && 'small'].filter(Boolean).join(' ') || null},
-                    make('button', {type: 'button', 'data-step': name, onclick: () => gemma.select({step: name})},
+                    make('button', {type: 'button', 'data-step': name, title: name,
+                                    onclick: () => gemma.select({step: name})},
                          make('span', {class: 'step-title'}, step.title), part ? make('code', {}, part) : null));
     }
 
@@ -34,12 +36,12 @@
     function groups(names) {
         const list = [];
         for (const name of names) {
-            const group = gemma.step(name).group ?? 'Other tensors';
+            const group = gemma.step(name).group ?? (anyStep ? 'Other tensors' : 'Tensors');
             if (list.length === 0 || list.at(-1).group !== group) list.push({group, names: []});
             list.at(-1).names.push(name);
         }
         return list.map(({group, names: inside}) => make(
-            'li', {class: `group ${group === 'Sum' ? 'sum' : ''}`},
+            'li', {class: `group${group === 'Sum' ? ' sum' : ''}`},
             group === 'Sum' ? null : make('span', {class: 'group-title'}, group),
             make('ol', {}, inside.map(stepButton))));
     }
@@ -197,6 +199,7 @@
                                       step.group].filter(Boolean).join(' · ') || 'Tensor';
             this.title.textContent = step.title;
             this.name.textContent = name;
+            this.name.hidden = step.title === name;
             this.count.textContent = `${place + 1} / ${trace.names.length}`;
             this.back.disabled = place === 0;
             this.on.disabled = place === trace.names.length - 1;
@@ -272,7 +275,7 @@
                 readout: (row, column) => {
                     const texts = [rowLabel?.(row), columnText(column)].filter(Boolean).join(' → ');
                     return `${shapeText(view.index(slice, row, first + column))}  ${texts}  ${
-                        gemma.number(value(row, column), 7)}${later?.(row, column) ? '  (a later token: masked)' : ''}`;
+                        gemma.exact(value(row, column))}${later?.(row, column) ? '  (a later token: masked)' : ''}`;
                 },
                 veiled: step.part === 'self_attn.scores' ? later : undefined,
                 onClick: ofTokens ? (row) => gemma.select({token: view.tokenOf(row)}) : undefined,
@@ -319,9 +322,9 @@
     gemma.mountFlow = (section) => {
         const list = new List(), step = new Step();
         section.append(
-            make('h2', {id: 'flow-title'}, gemma.trace.tokens.length > 0 ? 'From tokens to logits' : 'Step by step'),
-            make('p', {class: 'about'}, 'Each step of the forward pass in its order. ', make('kbd', {}, '←'), ' and ',
-                 make('kbd', {}, '→'), ' go from step to step.'),
+            make('h2', {id: 'flow-title'}, anyStep ? 'From tokens to logits' : 'Tensors'),
+            make('p', {class: 'about'}, anyStep ? 'The steps of the forward pass in their order. ' : 'All that was recorded. ',
+                 make('kbd', {}, '←'), ' and ', make('kbd', {}, '→'), ' go from one to the next.'),
             make('div', {class: 'flow'}, list.element, step.element));
         section.hidden = false;
         const update = (selection) => {

@@ -166,7 +166,7 @@
             if (readout) return readout(row, column);
             const name = (label, index) => label ? `${index} ${label(index)}` : `${index}`;
             return `row ${name(rowLabel, row)}, column ${name(columnLabel, column)}: ` +
-                gemma.number(value(row, column), 7);
+                gemma.exact(value(row, column));
         }
 
         redraw(change) {
@@ -290,6 +290,8 @@
                                  columnLabel ? columnLabel(column) : `${column}`));
             }
             this.columnLabels.classList.toggle('tilted', tilted);
+            const longest = Math.max(0, ...above.map((span) => span.textContent.length));
+            this.columnLabels.style.height = tilted ? `${clamp(16 + 6 * longest, 22, 74)}px` : '';
             this.columnLabels.replaceChildren(...above);
         }
 

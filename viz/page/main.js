@@ -91,8 +91,14 @@
             byId('tokens').hidden = false;
         }
         gemma.mountFlow(byId('flow'));
-        links.push({id: 'flow', title: 'Steps'}, ...gemma.mountPanels(byId('panels')));
+        links.push({id: 'flow', title: gemma.sizes.T ? 'Steps' : 'Tensors'}, ...gemma.mountPanels(byId('panels')));
     }
-    if (byId('figures')) links.push({id: 'figures', title: 'Pictures'});
+    const figures = byId('figures');
+    if (figures && !(trace?.tokens.length > 0)) {  // the pictures tell more than tensors that are of no text
+        byId('main').prepend(figures);
+        links.unshift({id: 'figures', title: 'Pictures'});
+    } else if (figures) {
+        links.push({id: 'figures', title: 'Pictures'});
+    }
     if (links.length > 1) document.querySelector('.masthead').after(navigation(links));
 }

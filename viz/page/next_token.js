@@ -88,8 +88,9 @@
         id: 'next-token',
         title: 'The next token',
         about:
-            'The logits of a token say what comes after it. A low temperature makes the likely likelier, a high one evens ' +
-            'them out; top-k and top-p cut off the tail. What falls away is pale; the rest is scaled to sum to 100 %.',
+            'The logits of a token say what comes after it. A low temperature makes the likely likelier, a high one ' +
+            'evens them out; top-k and top-p cut off the tail. What falls away is pale; the rest is scaled to ' +
+            'sum to 100 %.',
         applies: () => gemma.trace !== null && gemma.trace.has('lm_head'),
         mount(element) {
             const tokens = tokensOf('lm_head'), V = gemma.trace.shape('lm_head')[1];

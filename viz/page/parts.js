@@ -54,7 +54,8 @@ gemma.parts = (() => {
     const likeliest = (logits) => Uint32Array.from(logits.keys()).sort((a, b) => logits[b] - logits[a] || a - b);
 
     // A small number that is not shown as 0.000.
-    const small = (x) => (x !== 0 && Math.abs(x) < 0.1 ? x.toExponential(1).replaceAll('-', '−') : gemma.number(x, 3));
+    const small = (x) =>
+        x !== 0 && Math.abs(x) < 0.1 ? x.toExponential(1).replaceAll('-', '−') : gemma.number(x, 3);
 
     // 45.3 %, 0.012 %, < 0.0001 %.
     function percent(share) {
@@ -65,7 +66,8 @@ gemma.parts = (() => {
     // A piece as it is read on a page: line breaks and blanks are visible, an id stands for an unknown one.
     function visible(piece, id) {
         if (piece === null || piece === undefined || piece === '') return `#${id}`;
-        return piece.replace(/\n/g, '⏎').replace(/\t/g, '⇥').replace(/^ +$/, (blanks) => '␣'.repeat(blanks.length));
+        const written = piece.replaceAll('\n', '⏎').replaceAll('\t', '⇥');
+        return written.replace(/^ +$/, (blanks) => '␣'.repeat(blanks.length));
     }
     const pieceOf = (token) =>
         (token in gemma.trace.tokens ? visible(gemma.trace.pieces[token], gemma.trace.tokens[token]) : `${token}`);

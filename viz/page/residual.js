@@ -233,8 +233,8 @@
         id: 'residual',
         title: 'Residual stream',
         about:
-            'One vector a token runs through all layers; attention and MLP only add to it. Look where it grows, which of ' +
-            'the two adds more, and in which layer the answer appears.',
+            'One vector a token runs through all layers; attention and MLP only add to it. Look where it grows, ' +
+            'which of the two adds more, and in which layer the answer appears.',
         applies: () => gemma.trace !== null && (stations().length > 0 || gemma.lens !== null),
         mount(element) {
             const sections = [];

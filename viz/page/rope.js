@@ -115,9 +115,9 @@
         id: 'rope',
         title: 'RoPE: positions as rotations',
         about:
-            'Two coordinates of a query and of a key, j and j + d/2, are arrows in a plane. Each turns by its position ' +
-            'times θⱼ; the first planes turn fast, the last ones hardly at all. Shift both positions: the arrows turn ' +
-            'together and their dot product stays what it was, so attention sees distances only.',
+            'Two coordinates of a query and of a key, j and j + d/2, are arrows in a plane. Each turns by its ' +
+            'position times θⱼ; the first planes turn fast, the last ones hardly at all. Shift both positions: the ' +
+            'arrows turn together and their dot product stays what it was, so attention sees distances only.',
         applies: () => gemma.trace !== null && layersWith(...needed).length > 0,
         mount(element) {
             const trace = gemma.trace, layers = layersWith(...needed);
@@ -259,8 +259,8 @@
                     disagreement(layer, needed[1], 'self_attn.k_rope', Math.floor(head / (H / K)), base)
                 ];
                 if (differences.includes(null)) return 'The trace has no rotated queries and keys to compare with.';
-                return 'The same rotation of all queries and keys of this head differs from the trace (q_rope, k_rope) ' +
-                    `by at most ${parts.small(Math.max(...differences))} of its largest number.`;
+                return 'The same rotation of all queries and keys of this head differs from the trace (q_rope, ' +
+                    `k_rope) by at most ${parts.small(Math.max(...differences))} of its largest number.`;
             }
 
             const columns = ['before', '', ''].map((text) => make('th', {scope: 'col'}, text));
@@ -299,5 +299,5 @@
     });
 
     // 12 as ₁₂.
-    function subscript(number) { return String(number).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[digit]); }
+    const subscript = (number) => String(number).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[digit]);
 }

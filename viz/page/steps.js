@@ -3,7 +3,7 @@
 //
 //   gemma.step(name) -> {name, part, layer, group, title, about, formula: () => element, code: [file, function],
 //                        letters, axes, inputs: [name], weights: [[name, axes]], stream: it is the residual stream}
-//                       of a tensor's name; for a name that is no step of Gemma the title is the name, and the rest null
+//                       of a tensor's name; for a name that is no step of Gemma the title is the name, and the rest is null
 //   gemma.axes(name) -> ['T', 'D'], the letters of its axes, or null
 //   gemma.sizes -> {T: 13, D: 192, …}, as far as the trace and the config tell them
 //   gemma.letters -> {T: 'tokens', …}
@@ -170,7 +170,7 @@
     gemma.step = (name) => {
         const [step, layer] = find(name);
         if (!step) {
-            return {name, part: name, layer, group: null, title: name, about: null, formula: null, code: null,
+            return {name, part: name, layer, group: null, title: name.replace(/^model\.layers\.\d+\./, ''), about: null, formula: null, code: null,
                     letters: null, axes: null, inputs: [], weights: [], stream: false};
         }
         return {

@@ -1,0 +1,57 @@
+// A conversation in tokens, written out.
+
+#include "lessons/13_instruct/exercise.hpp"
+
+#include "gemma/tensor.hpp"
+
+#include <cstddef>
+
+namespace exercise {
+
+namespace {
+
+// Without spaces and line ends at both ends.
+std::string trimmed(const std::string& text) {
+    const std::size_t first = text.find_first_not_of(" \t\r\n"), last = text.find_last_not_of(" \t\r\n");
+    return first == text.npos ? "" : text.substr(first, last - first + 1);
+}
+
+void show(const std::string& name, const std::vector<int>& tokens, gemma::Trace trace) {
+    gemma::Vector shown = gemma::Vector::from_shape({tokens.size()});
+    for (std::size_t i = 0; i < tokens.size(); ++i) shown(i) = static_cast<float>(tokens[i]);
+    trace(name, shown);
+}
+
+}  // namespace
+
+std::vector<int> chat_prompt(const gemma::Tokenizer& tokenizer, const std::vector<Turn>& turns, gemma::Trace trace) {
+    using gemma::SpecialTokens;  // bos 2, start_of_turn 106, end_of_turn 107
+    std::vector<int> prompt = {SpecialTokens::bos};
+
+    for (std::size_t i = 0; i < turns.size(); ++i) {
+        const gemma::Trace here = trace.scope("turn", i);
+
+        // 2. The words: role, "\n" and trimmed text, in one call of tokenizer.encode.              [n]
+        const std::string text = trimmed(turns[i].text);
+        const std::vector<int> words = tokenizer.encode(turns[i].role + "\n" + text);
+        show("words", words, here);
+
+        // 3. The turn: start_of_turn, the words, end_of_turn, and the tokens of "\n".              [n + 3]
+        //    The control tokens are set as ids. Never make them from text.
+        std::vector<int> tokens = {SpecialTokens::start_of_turn};
+        tokens.insert(tokens.end(), words.begin(), words.end());
+        tokens.push_back(SpecialTokens::end_of_turn);
+        for (const int token : tokenizer.encode("\n")) tokens.push_back(token);
+        show("tokens", tokens, here);
+
+        prompt.insert(prompt.end(), tokens.begin(), tokens.end());
+    }
+
+    // 4. The model's turn begins: start_of_turn and the tokens of "model\n". It is not closed: the model goes on here.
+    prompt.push_back(SpecialTokens::start_of_turn);
+    for (const int token : tokenizer.encode("model\n")) prompt.push_back(token);
+    show("prompt", prompt, trace);
+    return prompt;
+}
+
+}  // namespace exercise
