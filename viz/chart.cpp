@@ -69,19 +69,20 @@ std::string legend(const Chart& chart, double& y) {
     for (std::size_t i = 0; i < chart.series.size(); ++i) {
         const Series& series = chart.series[i];
         if (series.label.empty()) continue;
-        const double width = 34 + text_width(series.label);
+        const double sign = series.mark == Mark::points ? 17 : 34;  // the room of a point, of a piece of line
+        const double width = sign + text_width(series.label);
         if (any && x + width > picture_width - margin) {
             x = margin;
             y += 20;
         }
         any = true;
         if (series.mark == Mark::points) {
-            elements += dot(x + 13, y + 8, 4, i);
+            elements += dot(x + 5, y + 8, 4, i);
         } else {
             elements += fmt::format("<path class=\"curve {}\" d=\"M{} {}h26\"{}/>\n", colour_of(i), at(x), at(y + 8),
                                     dashes_of(chart, i));
         }
-        elements += text_element(x + 34, y + 12.5, series.label);
+        elements += text_element(x + sign, y + 12.5, series.label);
         x += width + 22;
     }
     if (any) y += 28;

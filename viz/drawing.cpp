@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <sstream>
@@ -31,12 +32,12 @@ constexpr const char* style = R"(
 .viz-picture .none{fill:currentColor;fill-opacity:.15}
 .viz-picture .cells{shape-rendering:crispEdges}
 .viz-picture .frame{fill:none;stroke:currentColor;stroke-opacity:.3}
-.viz-picture .strong{fill:#fff}
+.viz-picture .strong{fill:var(--viz-strong,#fff)}
 @media (prefers-color-scheme:dark){
 .viz-picture{color:var(--viz-text,var(--jp-content-font-color1,#d8dee6))}
 .viz-picture .s0{--c:#3d9fdc}
 .viz-picture .below{fill:var(--viz-below,#56b4e9)}.viz-picture .above{fill:var(--viz-above,#e69f00)}
-.viz-picture .strong{fill:#111}
+.viz-picture .strong{fill:var(--viz-strong,#111)}
 }
 )";
 
@@ -107,12 +108,28 @@ std::string picture(double width, double height, std::string_view title, std::st
         at(width), at(height), escaped(title), escaped(description), style, elements);
 }
 
+namespace {
+
+constexpr double title_left = 12;
+
+std::vector<std::string> title_lines(std::string_view title) {
+    return wrapped_text(title, picture_width - 2 * title_left, title_size);
+}
+
+}  // namespace
+
+double title_width(std::string_view title) {
+    double width = 0;
+    for (const std::string& line : title_lines(title)) width = std::max(width, text_width(line, title_size));
+    return title_left + 1.08 * width;  // bold letters are wider
+}
+
 std::string title_element(std::string_view title, double& y) {
     std::string elements;
     if (title.empty()) return elements;
-    for (const std::string& line : wrapped_text(title, picture_width - 24, title_size)) {
+    for (const std::string& line : title_lines(title)) {
         y += title_size + 4;
-        elements += text_element(12, y, line, Anchor::start, "class=\"title\"");
+        elements += text_element(title_left, y, line, Anchor::start, "class=\"title\"");
     }
     y += 10;
     return elements;

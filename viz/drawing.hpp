@@ -4,6 +4,7 @@
 // stand in one page. Its text has the page's colour where the page says so:
 //   --viz-text    text and axes                  (in Jupyter: --jp-content-font-color1)
 //   --viz-below   numbers below zero             --viz-above   numbers above zero
+//   --viz-strong  text on the strongest of these colours
 // else it follows prefers-color-scheme.
 #pragma once
 
@@ -43,5 +44,8 @@ constexpr double picture_width = 640;
 
 /// The title's lines at the top. Moves `y`, where the picture goes on.
 std::string title_element(std::string_view title, double& y);
+
+/// About how far to the right the title reaches.
+double title_width(std::string_view title);
 
 }  // namespace viz

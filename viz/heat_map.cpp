@@ -21,8 +21,11 @@ constexpr std::size_t few_cells = 1024;  // they say their number when pointed a
 struct Grid {
     std::size_t rows, columns;
     double left, top, cell_width, cell_height;
-    double x(std::size_t column) const { return left + cell_width * static_cast<double>(column); }
-    double y(std::size_t row) const { return top + cell_height * static_cast<double>(row); }
+    // Whole tenths, as they are written: so no gap is left between neighbours.
+    double x(std::size_t column) const {
+        return std::round(10 * (left + cell_width * static_cast<double>(column))) / 10;
+    }
+    double y(std::size_t row) const { return std::round(10 * (top + cell_height * static_cast<double>(row))) / 10; }
     double right() const { return x(columns); }
     double bottom() const { return y(rows); }
 };
@@ -51,10 +54,10 @@ std::string cells_with_titles(const HeatMap& map, const ColourScale& scale, cons
     std::string elements;
     for (std::size_t row = 0; row < grid.rows; ++row) {
         for (std::size_t column = 0; column < grid.columns; ++column) {
-            elements +=
-                fmt::format("<rect {} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\">{}</rect>\n",
-                            colour_attributes(percent_of(map.rows[row][column], scale)), at(grid.x(column)),
-                            at(grid.y(row)), at(grid.cell_width), at(grid.cell_height), cell_title(map, row, column));
+            elements += fmt::format("<rect {} x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\">{}</rect>\n",
+                                    colour_attributes(percent_of(map.rows[row][column], scale)), at(grid.x(column)),
+                                    at(grid.y(row)), at(grid.x(column + 1) - grid.x(column)),
+                                    at(grid.y(row + 1) - grid.y(row)), cell_title(map, row, column));
         }
     }
     return elements;
@@ -128,10 +131,28 @@ double widest_column_label(const HeatMap& map, std::size_t columns) {
     return width;
 }
 
-// Labels that are wider than their column lean, numbers leave some out. Moves `y` below them.
+// Labels that are wider than their column lean, to the left and down; numbers leave some out.
+bool labels_lean(const HeatMap& map, const Grid& grid) {
+    return !map.column_labels.empty() && widest_column_label(map, grid.columns) + 6 > grid.cell_width;
+}
+
+constexpr double lean_across = 0.65, lean_down = 0.77;  // of a label's length: an angle of 50 degrees
+
+// How far leaning labels reach beyond the left edge of the picture.
+double overhang(const HeatMap& map, const Grid& grid) {
+    double most = 0;
+    for (std::size_t column = 0; column < grid.columns && labels_lean(map, grid); ++column) {
+        const double end =
+            grid.x(column) + grid.cell_width / 2 - lean_across * text_width(column_label(map, column), small);
+        most = std::max(most, 4 - end);
+    }
+    return most;
+}
+
+// Moves `y` below the labels.
 std::string column_labels(const HeatMap& map, const Grid& grid, double& y) {
     const double width = widest_column_label(map, grid.columns) + 6;
-    const bool lean = !map.column_labels.empty() && width > grid.cell_width;
+    const bool lean = labels_lean(map, grid);
     const std::size_t every = label_step(lean ? 14 : width, grid.cell_width);
     std::string elements;
     for (std::size_t column = 0; column < grid.columns; column += every) {
@@ -145,7 +166,7 @@ std::string column_labels(const HeatMap& map, const Grid& grid, double& y) {
             elements += text_element(x, y + 15, label, Anchor::middle, "font-size=\"12\" class=\"quiet\"");
         }
     }
-    y += lean ? 14 + 0.77 * width : 20;
+    y += lean ? 14 + lean_down * width : 20;
     return elements;
 }
 
@@ -163,13 +184,12 @@ std::string colour_bar(const ColourScale& scale, double left, double y) {
     elements += "</g>\n";
     elements += fmt::format("<rect class=\"frame\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>\n", at(left), at(y),
                             at(width), at(height));
-    const auto value = [&](double x, double number_there) {
-        elements +=
-            text_element(x, y + 24, number(number_there, 3), Anchor::middle, "font-size=\"12\" class=\"quiet\"");
+    const auto value = [&](double x, double number_there, Anchor anchor) {
+        elements += text_element(x, y + 24, number(number_there, 3), anchor, "font-size=\"12\" class=\"quiet\"");
     };
-    value(left, scale.from());
-    if (scale.diverging()) value(left + width / 2, 0);
-    value(left + width, scale.to());
+    value(left, scale.from(), Anchor::start);
+    if (scale.diverging()) value(left + width / 2, 0, Anchor::middle);
+    value(left + width, scale.to(), Anchor::end);
     return elements;
 }
 
@@ -232,14 +252,19 @@ std::string svg(const HeatMap& map) {
         label_width = std::max(label_width, text_width(row_label(map, row), small));
     }
     grid.left += label_width;
-    const double room = picture_width - margin - grid.left;
-    grid.cell_width = std::min(room / static_cast<double>(grid.columns), 64.0);
+    const auto fit_width = [&grid] {
+        grid.cell_width = std::min((picture_width - margin - grid.left) / static_cast<double>(grid.columns), 64.0);
+    };
+    fit_width();
+    grid.left += overhang(map, grid);
+    fit_width();
     grid.cell_height = std::min({std::max(grid.cell_width, 15.0), 30.0, 640.0 / static_cast<double>(grid.rows)});
 
     const std::string rows_are = map.row_axis.empty() ? "" : map.row_axis + " ↓";
     if (!rows_are.empty()) elements += text_element(margin, above + 24, rows_are);
     elements += cells(map, scale, grid);
-    elements += colour_bar(scale, std::max(grid.right() - bar_width, margin + text_width(rows_are) + 40), above);
+    const double bar_left = std::max(grid.right() - bar_width, margin + text_width(rows_are) + 40);
+    elements += colour_bar(scale, bar_left, above);
     elements += fmt::format("<rect class=\"frame\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>\n", at(grid.left),
                             at(grid.top), at(grid.right() - grid.left), at(grid.bottom() - grid.top));
     elements += numbers_in_cells(map, scale, grid);
@@ -250,7 +275,9 @@ std::string svg(const HeatMap& map) {
         bottom += 16;
         elements += text_element((grid.left + grid.right()) / 2, bottom, map.column_axis + " →", Anchor::middle);
     }
-    return picture(picture_width, bottom + margin, map.title, description(map), elements);
+    // A map of few cells is a narrow picture.
+    const double right = std::max({grid.right(), bar_left + bar_width, title_width(map.title)}) + 2 * margin;
+    return picture(std::min(right, picture_width), bottom + margin, map.title, description(map), elements);
 }
 
 }  // namespace viz

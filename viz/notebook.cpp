@@ -123,7 +123,7 @@ std::string table_row(const std::vector<std::string>& cells, const char* tag) {
     std::string row = "<tr>";
     for (std::size_t i = 0; i < cells.size(); ++i) {
         const char* align = i >= 2 && i <= 4 ? "right" : "left";
-        row += fmt::format("<{0} style=\"text-align:{1}\">{2}</{0}>", tag, align, escaped(cells[i]));
+        row += fmt::format("<{0} style=\"text-align:{1};padding:0 0.5em\">{2}</{0}>", tag, align, escaped(cells[i]));
     }
     return row + "</tr>\n";
 }
