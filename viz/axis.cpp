@@ -53,7 +53,7 @@ std::string grouped(std::string text) {
 
 // All texts of an axis are of one kind: plain numbers, or a number times the same power of ten.
 std::vector<Tick> linear_ticks(const Scale& scale, std::size_t most) {
-    const double step = step_of(scale.to - scale.from, most);
+    const double step = std::max(step_of(scale.to - scale.from, most), scale.whole ? 1.0 : 0.0);
     const double first = std::ceil(scale.from / step - slack), last = std::floor(scale.to / step + slack);
     const double largest = std::max(std::abs(first), std::abs(last)) * step;
     const int digit = static_cast<int>(std::floor(std::log10(step) + slack));  // the last one that counts
@@ -172,8 +172,14 @@ Scales scales(const Chart& chart) {
         any_line = any_line || series.mark != Mark::points;
     }
     if (!x.any) gemma::fail("{}: there is no number to show", name);
-    return {scale_of(chart.x, x, any_line ? Ends::tight : Ends::round, name + ", x"),
-            scale_of(chart.y, y, Ends::round, name + ", y")};
+    Scales both{scale_of(chart.x, x, any_line ? Ends::tight : Ends::round, name + ", x"),
+                scale_of(chart.y, y, Ends::round, name + ", y")};
+    // Layers, tokens, ranks: numbers that count.
+    both.x.whole =
+        x.largest - x.least >= 1 && std::all_of(chart.series.begin(), chart.series.end(), [](const Series& series) {
+            return std::all_of(series.x.begin(), series.x.end(), [](double v) { return v == std::floor(v); });
+        });
+    return both;
 }
 
 std::string left_out(const Chart& chart, const Scales& scales) {

@@ -13,6 +13,7 @@ struct Scale {
     double from = 0;
     double to = 1;
     bool logarithmic = false;
+    bool whole = false;  // its numbers are whole: no tick stands between two of them
 
     /// 0 at `from`, 1 at `to`, and beyond them outside. Only for what can be shown.
     double place(double value) const;

@@ -14,8 +14,10 @@ namespace {
 
 constexpr Colour grey{110, 110, 110};  // what is not finite
 
-Colour colour_of(double value, const ColourScale& scale) {
-    return std::isfinite(value) ? on_dark(scale.strength(value)) : grey;
+Colour colour_of(double value, const ColourScale& scale, const Console& console) {
+    if (!std::isfinite(value)) return grey;
+    const double strength = scale.strength(value);
+    return console.colours() == Colours::full ? on_dark(strength) : on_dark_in_steps(strength);
 }
 
 // Five shades, the first of them empty.
@@ -36,7 +38,7 @@ std::string repeated(const std::string& text, std::size_t times) {
 
 std::string cell(double value, const ColourScale& scale, std::size_t width, const Console& console) {
     if (!console.many_colours()) return repeated(shade(value, scale), width);
-    return console.coloured(repeated("█", width), colour_of(value, scale));
+    return console.coloured(repeated("█", width), colour_of(value, scale, console));
 }
 
 // The labels of the columns where they begin, those that have room. A cell stands for `group` columns.
@@ -100,10 +102,10 @@ std::vector<std::string> text(const HeatMap& map, std::size_t columns, std::size
             if (!halves) {
                 lines.back() += cell(value, scale, cell_width, console);
             } else if (row + 1 < shown.size()) {
-                lines.back() += console.coloured(repeated("▀", cell_width), colour_of(value, scale),
-                                                 colour_of(shown[row + 1][column], scale));
+                lines.back() += console.coloured(repeated("▀", cell_width), colour_of(value, scale, console),
+                                                 colour_of(shown[row + 1][column], scale, console));
             } else {
-                lines.back() += console.coloured(repeated("▀", cell_width), colour_of(value, scale));
+                lines.back() += console.coloured(repeated("▀", cell_width), colour_of(value, scale, console));
             }
         }
     }

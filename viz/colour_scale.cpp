@@ -30,4 +30,11 @@ Colour on_dark(double strength) {
     return {mixed(ground.red, end.red), mixed(ground.green, end.green), mixed(ground.blue, end.blue)};
 }
 
+Colour on_dark_in_steps(double strength) {
+    static constexpr Colour below[] = {{28, 28, 28}, {0, 95, 135}, {0, 135, 175}, {95, 175, 215}, {135, 215, 255}};
+    static constexpr Colour above[] = {{28, 28, 28}, {135, 95, 0}, {175, 95, 0}, {215, 135, 0}, {255, 175, 0}};
+    const long step = std::lround(4 * std::min(std::abs(strength), 1.0));
+    return strength < 0 ? below[step] : above[step];
+}
+
 }  // namespace viz

@@ -38,4 +38,7 @@ private:
 /// The colour of a strength on a dark ground, for terminals.
 Colour on_dark(double strength);
 
+/// The same in nine steps, each of them a colour of the 256 that terminals have: between those the hue would jump.
+Colour on_dark_in_steps(double strength);
+
 }  // namespace viz

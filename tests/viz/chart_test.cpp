@@ -1,5 +1,6 @@
 #include "viz/chart.hpp"
 
+#include "tests/support/bar_chart.hpp"
 #include "tests/support/error_message.hpp"
 #include "tests/support/xml.hpp"
 #include "viz/axis.hpp"
@@ -86,6 +87,11 @@ TEST_CASE("Ticks are round numbers between the ends") {
     CHECK(texts(ticks({1, 1e6, true}, 6)).back() == "1,000,000");
     CHECK(texts(ticks({1, 100, true}, 8)) == Texts{"1", "2", "5", "10", "20", "50", "100"});
     CHECK(texts(ticks({40, 60, true}, 5)) == Texts{"40", "45", "50", "55", "60"});
+}
+
+TEST_CASE("Numbers that count have no ticks between them") {
+    CHECK(texts(ticks(scales(points_at({0, 1, 2, 3}, {1, 2, 3, 4})).x, 8)) == Texts{"0", "1", "2", "3"});
+    CHECK(texts(ticks(scales(points_at({0, 1.5, 3}, {1, 2, 3})).x, 8)).size() > 4);
 }
 
 TEST_CASE("Round ends hold all numbers; on a linear scale they are ticks themselves") {
@@ -187,7 +193,7 @@ TEST_CASE("Series differ by colour and by dashes or shape, and have their names 
 
 TEST_CASE("The same numbers give the same bytes, and no identifier stands in the way of another picture") {
     const Chart chart = points_at({0, 1}, {0.1, 0.2});
-    const BarChart bars{"bars", {"value"}, {{"a", 1}, {"b", -2.5}}};
+    const BarChart bars = bar_chart("bars", "value", {{"a", 1}, {"b", -2.5}});
     const HeatMap map{"map", "row", "column", {{1, -2}, {0, nan}}};
     CHECK(svg(chart) == svg(chart));
     for (const std::string& picture : {svg(chart), svg(bars), svg(map)}) {
@@ -216,13 +222,13 @@ TEST_CASE("Texts are escaped") {
     const XmlElement picture = parse_xml(svg(chart));
     CHECK(picture.children.at(0).text == hard);
     CHECK(has_text(picture, hard));
-    CHECK(has_text(parse_xml(svg(BarChart{hard, {hard}, {{hard, 1}}})), hard));
+    CHECK(has_text(parse_xml(svg(bar_chart(hard, hard, {{hard, 1}}))), hard));
     CHECK(has_text(parse_xml(svg(HeatMap{hard, hard, hard, {{1}}, {hard}, {hard}})), hard));
     CHECK(escaped("\x01\n\xff") == " �");
 }
 
 TEST_CASE("Bars are as long as their numbers, begin at zero and say them") {
-    const XmlElement picture = parse_xml(svg(BarChart{"bars", {"value"}, {{"a", 4}, {"b", -2}, {"c", nan}, {"d", 1}}}));
+    const XmlElement picture = parse_xml(svg(bar_chart("bars", "value", {{"a", 4}, {"b", -2}, {"c", nan}, {"d", 1}})));
     const std::vector<XmlElement> bars = picture.of_class("bar");
     REQUIRE(bars.size() == 4);
     const double unit = bars[3].number("width");
@@ -302,7 +308,7 @@ TEST_CASE("What cannot be drawn is an Error that says why") {
               svg(chart);
           }) == "chart \"points\", y: an axis from 2 to 1, expected the smaller end first");
     CHECK(error_message([] {
-              svg(BarChart{"bars", {}, {{"a", nan}}});
+              svg(bar_chart("bars", "value", {{"a", nan}}));
           }) == "bar chart \"bars\": there is no number to show");
     CHECK(error_message([] {
               svg(HeatMap{"map", "", "", {{1, 2}, {3}}});

@@ -3,6 +3,7 @@
 
 #include "gemma/trace/recorder.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "tests/support/bar_chart.hpp"
 #include "tests/support/error_message.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tokenizer_fixture.hpp"
@@ -92,7 +93,7 @@ TEST_CASE("A kernel finds the pictures of all that can be shown") {
     checked(kernel::display(attention(recorder, 0)));
     checked(kernel::display(recorder));
     checked(kernel::display(Chart{"c", {}, {}, {{"", {0, 1}, {0, 1}}}}));
-    checked(kernel::display(BarChart{"b", {}, {{"a", 1}}}));
+    checked(kernel::display(bar_chart("b", "", {{"a", 1}})));
     checked(kernel::display(HeatMap{"h", "", "", {{1}}}));
     CHECK(kernel::display(42) == nlohmann::json{{"text/plain", "an object"}});
 

@@ -18,11 +18,12 @@ class Story:
     """One story and its world. `wish` may ask for an animal kind, a person, a thing or a place to be in it.
 
     gentle: small sums, more about who goes where. asked: how likely a question follows an event, while the story goes on.
+    only: the kinds of threads that are woven, where not all are.
     """
 
-    def __init__(self, seed, threads=None, wish=None, title=None, gentle=False, asked=0.0):
+    def __init__(self, seed, threads=None, wish=None, title=None, gentle=False, asked=0.0, only=()):
         self.random = random.Random(seed)
-        self.wish, self.gentle, self.asked = wish or {}, gentle, asked
+        self.wish, self.gentle, self.asked, self.only = wish or {}, gentle, asked, only
         self.sentences, self.people, self.things, self.animals = [], [], [], []
         self.weather = None
         self.last_mentioned = ()
@@ -176,7 +177,9 @@ class Story:
             weights.update(walking=36, swapping=3)
         if self.asked:                                      # practice what is hard
             weights.update(walking=80, giving=40)
-        if count > 3:                                       # a long story may use a thread twice
+        if self.only:
+            chosen = [self.pick(self.only) for _ in range(count)]
+        elif count > 3:                                     # a long story may use a thread twice
             chosen = self.random.choices(list(weights), list(weights.values()), k=count)
         else:
             chosen = []
@@ -527,8 +530,12 @@ def feeling(story):
 
 def pretraining_text(seed, length="usual", quiz_share=0.5, most_questions=4):
     """A story with questions in it: asked by the people, or as a little quiz at the end. Lengths: short, usual, long, and
-    drill: a story that is interrupted by questions all the time, so that the answer to the same question changes."""
+    two that are interrupted by questions all the time, so that the answer to the same question changes: a drill, and a walk,
+    in which people do little but go from place to place and hand over things."""
     rng = random.Random(seed * 31 + 7)
+    if length == "walk":
+        only = ("walking", "walking", "giving")
+        return Story(seed, threads=rng.choice([1, 2, 2]), title=False, asked=0.9, only=only).text(paragraphs=False)
     if length == "drill":
         return Story(seed, threads=rng.choice([1, 2, 2, 3]), title=False, gentle=True, asked=0.8).text(paragraphs=False)
     story = Story(seed, threads={"short": 1, "usual": None, "long": rng.randint(4, 7)}[length])

@@ -24,13 +24,14 @@ NANO = os.path.normpath(os.path.join(HERE, ".."))
 INSTRUCT = os.path.join(NANO, "instruct")
 
 # Phases: (steps, rows in a batch, row length, then what is read).
-# For pretrain: the shares of short stories, drills and long stories, (share of stories with a quiz, most questions in it), how
+# For pretrain: the shares of short stories, drills, walks and long stories, (share of stories with a quiz, most questions in it), how
 # much the tokens of an answer count. For instruct: the share of stories of pretraining, the share of easy question stories.
-PLANS = {"pretrain": [(2600, 16, 192, (0.25, 0.65, 0.0), (0.95, 7), 4.0), (1200, 16, 256, (0.1, 0.4, 0.0), (0.9, 7), 4.0),
-                      (250, 8, 512, (0.0, 0.3, 0.5), (0.8, 6), 3.0)],
-         "instruct": [(400, 16, 256, 0.05, 0.6), (800, 16, 320, 0.1, 0.25)]}
+PLANS = {"pretrain": [(2600, 16, 192, (0.25, 0.65, 0.0, 0.0), (0.95, 7), 4.0), (1200, 16, 256, (0.1, 0.4, 0.0, 0.0), (0.9, 7), 4.0),
+                      (250, 8, 512, (0.0, 0.3, 0.0, 0.5), (0.8, 6), 3.0), (500, 16, 192, (0.0, 0.15, 0.8, 0.0), (0.9, 7), 6.0)],
+         "instruct": [(300, 16, 256, 0.05, 0.6), (600, 16, 320, 0.1, 0.25)]}
 # Corners of the learning rate's schedule: (step, factor).
-SCHEDULE = {"pretrain": [(0, 0.0), (100, 1.0), (2800, 1.0), (4050, 0.0)], "instruct": [(0, 0.0), (30, 0.8), (400, 0.8), (1200, 0.0)]}
+SCHEDULE = {"pretrain": [(0, 0.0), (100, 1.0), (2800, 1.0), (4050, 0.0), (4080, 0.8), (4300, 0.8), (4550, 0.0)],
+            "instruct": [(0, 0.0), (30, 0.8), (300, 0.8), (900, 0.0)]}
 # Learning rates: Muon for queries and keys, Muon for the other matrices, Adam for the embedding and the norms.
 # (With 0.02 for all matrices attention became so sharp within a thousand steps that it learned no more.)
 RATES = {"pretrain": (0.003, 0.006, 1.5e-3), "instruct": (0.003, 0.006, 1.5e-3)}
@@ -53,7 +54,7 @@ def training_batches(stage, processor, start=0):
 
 def held_out_batches(stage, processor):
     if stage == "pretrain":
-        source = pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0, 0.0))
+        source = pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0, 0.0, 0.0))
     else:
         source = instruct_examples(processor, HELD_OUT_QUESTIONS, story_share=0.0)
     return list(itertools.islice(batches(source, 256, 24), 4))

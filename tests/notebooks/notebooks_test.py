@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Checks notebooks; --self-test checks the checks with notebooks that are broken on purpose.
+
+  notebooks_test.py lint  NOTEBOOK ...
+  notebooks_test.py repl  NOTEBOOK ... --build BUILD --clang-repl PROGRAM
+  notebooks_test.py plain NOTEBOOK ... --build BUILD --compiler PROGRAM [--flags "..."]
+"""
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+
+import make
+import notebook as nb
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(kind, notebook, folder, options):
+    """What is wrong, in words, and what was written."""
+    if kind == "lint":
+        return list(nb.lint(notebook)), ""
+    build = options.build.resolve()
+    if kind == "repl":
+        status, output = nb.run_repl(notebook, folder, ROOT, build, options.clang_repl)
+    else:
+        status, output = nb.run_plain(notebook, folder, ROOT, build, options.compiler, options.flags.split())
+    return list(nb.faults_of_run(notebook, status, output)), output
+
+
+def check_files(options):
+    failed = False
+    for path in options.notebooks:
+        faults, output = check(options.kind, nb.read(path), path.resolve().parent, options)
+        if options.output or (faults and output):
+            print(output)
+        for fault in faults:
+            print(f"{path.name}: {options.kind}: {fault}")
+        failed = failed or bool(faults)
+    return 1 if failed else 0
+
+
+# --- The checks, checked ---------------------------------------------------------------------------------------------
+
+SOUND = f"""//%% markdown
+# A notebook
+
+//%% code
+{nb.HEADER}  // not found? lessons/run
+#include "gemma/components/gelu.hpp"
+
+//%% markdown
+Half of 84:
+
+//%% code
+namespace nb {{
+
+double half(double x) {{ return x / 2; }}
+
+}}  // namespace nb
+
+//%% code
+double answer = nb::half(84);
+std::cout << "the answer is " << answer << std::endl;
+
+//%% code
+for (int i = 0; i < 2; ++i) {{
+    std::cout << "[" << i << "] {{" << std::endl;
+}}
+
+//%% markdown
+GELU:
+
+//%% code
+if (gemma::gelu(20.0f) == 20.0f) std::cout << "open" << std::endl;
+
+//%% expect
+the answer is 42
+open
+"""
+
+# What to replace in the sound notebook, by what, and the check that must find it.
+BROKEN = {
+    "lint": [
+        ('#include "gemma', ' #include "gemma'),
+        ('#include "gemma', '#define X 1\n#include "gemma'),
+        ("../build/release/notebook.hpp", "notebook.hpp"),
+        ("namespace nb {", "namespace other {"),
+        ("}  // namespace nb", "}\nint more;"),
+        ("}  // namespace nb", ""),
+        ("nb::half(84)", "[](double x) { return x; }(84)"),
+        ("double answer", "struct S {};\ndouble answer"),
+        ("double answer", "using D = double;\ndouble answer"),
+        ("double answer", "double f(double x) { return x; }\ndouble answer"),
+        ("double answer = nb::half(84);", "double answer =\n    nb::half(84);"),
+        ("double answer", "%timeit\ndouble answer"),
+        ("double answer", '\n#include <cmath>\ndouble answer'),
+        ("answer << std::endl", 'answer << "\\n"'),
+        ("std::cout << \"open\" << std::endl", 'std::printf("open")'),
+        ("half(double x) {", "half(double x) {\n#include <cmath>\n"),
+        ("//%% markdown\nHalf of 84:\n\n", ""),
+        ("//%% markdown\n# A", "//%% code\n# A"),
+        ("the answer is 42\nopen\n", ""),
+    ],
+    "run": [
+        ("nb::half(84)", "nb::half(86)"),  # another number
+        ("nb::half(84)", "nb::third(84)"),  # does not compile
+        ("gemma::gelu(20.0f) == 20.0f", "nb::missing(1)"),
+        ("double half(double x) { return x / 2; }", "double half(double x);"),  # a symbol is missing
+        ("gemma::gelu(20.0f) == 20.0f", "gemma::gelu(20.0f) == 21.0f"),
+        ("for (int i = 0;", 'throw 1;\nfor (int i = 0;'),  # an exception
+    ],
+}
+
+# What make.py cannot write: other metadata.
+METADATA = [
+    lambda notebook: notebook["cells"][1].update(execution_count=3),
+    lambda notebook: notebook["cells"][1].update(outputs=[{"output_type": "stream"}]),
+    lambda notebook: notebook["cells"][1].update(id="cell-01"),
+    lambda notebook: notebook["cells"][1].pop("id"),
+    lambda notebook: notebook["metadata"].update(kernelspec={**nb.KERNEL, "name": "xcpp14"}),
+    lambda notebook: notebook.update(nbformat_minor=4),
+]
+
+
+def self_test(options):
+    sound, folder = make.to_notebook(SOUND), ROOT / "notebooks"
+    wrong = []
+    kinds = ["lint"] + (["repl"] if options.clang_repl else []) + (["plain"] if options.compiler else [])
+    if make.to_notebook(make.to_text(sound)) != sound:
+        wrong.append("make.py changes a notebook on the way there and back")
+    for kind in kinds:
+        faults, output = check(kind, sound, folder, options)
+        if faults:
+            wrong.append(f"{kind}: finds a fault in a sound notebook: {faults}\n{output}")
+        for found, changed in BROKEN["lint" if kind == "lint" else "run"]:
+            assert found in SOUND, found
+            broken = make.to_notebook(SOUND.replace(found, changed))
+            if not check(kind, broken, folder, options)[0]:
+                wrong.append(f"{kind}: {changed!r} in place of {found!r} was not noticed")
+    for number, change in enumerate(METADATA):
+        broken = copy.deepcopy(sound)
+        change(broken)
+        if not list(nb.lint(broken)):
+            wrong.append(f"lint: change {number} of the metadata was not noticed")
+    print("\n".join(wrong) if wrong else f"the checks find what they should: {', '.join(kinds)}")
+    return 1 if wrong else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", nargs="?", choices=["lint", "repl", "plain"])
+    parser.add_argument("notebooks", nargs="*", type=Path)
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("--build", type=Path, default=ROOT / "build/release")
+    parser.add_argument("--clang-repl")
+    parser.add_argument("--compiler")
+    parser.add_argument("--flags", default="", help="of the build, such as -fsanitize=address")
+    parser.add_argument("--output", action="store_true", help="show what the cells write")
+    options = parser.parse_args()
+    if options.self_test:
+        return self_test(options)
+    if not options.kind or not options.notebooks:
+        parser.error("a kind of check and a notebook are needed")
+    if options.kind == "repl":
+        options.clang_repl = options.clang_repl or "clang-repl-19"
+    options.compiler = options.compiler or "g++"
+    return check_files(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
