@@ -43,14 +43,6 @@ std::string superscript(int exponent) {
     return text;
 }
 
-// 256000 as 256,000; the fraction stays as it is.
-std::string grouped(std::string text) {
-    const std::size_t point = std::min(text.find('.'), text.size());
-    const std::size_t first = text[0] == '-' ? 1 : 0;
-    for (std::size_t i = point; i > first + 3; i -= 3) text.insert(i - 3, ",");
-    return text;
-}
-
 // All texts of an axis are of one kind: plain numbers, or a number times the same power of ten.
 std::vector<Tick> linear_ticks(const Scale& scale, std::size_t most) {
     const double step = std::max(step_of(scale.to - scale.from, most), scale.whole ? 1.0 : 0.0);

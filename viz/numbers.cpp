@@ -63,6 +63,15 @@ std::string number(double value, int digits) {
     return fmt::format("{:.{}g}", value, digits);
 }
 
+std::string grouped(std::string number) {
+    const std::size_t point = std::min(number.find('.'), number.size());
+    const std::size_t first = number[0] == '-' ? 1 : 0;
+    for (std::size_t i = point; i > first + 3; i -= 3) number.insert(i - 3, ",");
+    return number;
+}
+
+std::string grouped(std::size_t number) { return grouped(std::to_string(number)); }
+
 void Range::add(double value) {
     if (!std::isfinite(value)) return;
     least = any ? std::min(least, value) : value;

@@ -12,6 +12,10 @@ namespace viz {
 /// A number with at most `digits` significant digits and no zeros behind them: "0.25", "1200", "3e-08", "nan".
 std::string number(double value, int digits = 4);
 
+/// A number with commas between its thousands, "2,506,172,416"; a fraction stays as it is.
+std::string grouped(std::string number);
+std::string grouped(std::size_t number);
+
 /// The range of the finite numbers among some. `any` is false where there is none.
 struct Range {
     double least = 0;

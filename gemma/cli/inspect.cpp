@@ -6,6 +6,7 @@
 #include "gemma/error.hpp"
 #include "gemma/model/config.hpp"
 #include "gemma/model/parameters.hpp"
+#include "viz/numbers.hpp"
 
 #include <fmt/core.h>
 
@@ -24,6 +25,8 @@ namespace gemma {
 
 namespace {
 
+using viz::grouped;
+
 namespace fs = std::filesystem;
 
 constexpr const char* examples = R"(Examples:
@@ -31,13 +34,6 @@ constexpr const char* examples = R"(Examples:
   gemma inspect gemma-2b               the published 2B, from its numbers alone
   gemma inspect path/to/gemma-2b-it    a model directory: its config, and the tensors it really holds
   gemma inspect trace.safetensors      metadata and tensors of any .safetensors file)";
-
-// 2506172416 as 2,506,172,416.
-std::string grouped(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
 
 // Four digits and the largest unit that fits.
 std::string with_unit(std::size_t bytes, std::size_t step, const std::array<const char*, 5>& units) {

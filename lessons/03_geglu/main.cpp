@@ -8,6 +8,7 @@
 #include "lessons/03_geglu/siblings.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/steps.hpp"
+#include "viz/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -26,16 +27,10 @@ using lesson::Lesson;
 using lesson::shazeer;
 using lesson::Sibling;
 using lesson::siblings;
+using viz::grouped;
 
 // The prompt for which lesson 10 has what the official PyTorch model computed.
 const char* const default_prompt = "Anna gave the ball to Tom. Now the ball belongs to";
-
-// 100663296 as 100,663,296.
-std::string grouped(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
 
 double largest(const Matrix& m) {
     double size = 0.0;

@@ -34,15 +34,9 @@ using lesson::costs;
 using lesson::Lesson;
 using lesson::Translation;
 using lesson::translations;
+using viz::grouped;
 
 namespace fs = std::filesystem;
-
-// 2506172416 as 2,506,172,416.
-std::string grouped(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
 
 std::string mebibytes(std::size_t bytes) { return fmt::format("{} MiB", viz::number(bytes / 0x1p20, 5)); }
 

@@ -33,15 +33,9 @@ using lesson::work;
 using lesson::WorkCounter;
 using lesson::Writing;
 using lesson::writing;
+using viz::grouped;
 
 namespace fs = std::filesystem;
-
-// 2506172416 as 2,506,172,416.
-std::string grouped(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
 
 // What the lesson runs: the prompt of the official numbers, or with --model its text in that model's tokens.
 struct Run {

@@ -3,6 +3,7 @@
 
 #include "gemma/model/config.hpp"
 #include "gemma/model/parameters.hpp"
+#include "viz/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -13,13 +14,7 @@ namespace lesson {
 
 using gemma::Config;
 using gemma::Part;
-
-// 2506172416 as 2,506,172,416.
-inline std::string grouped(std::size_t number) {
-    std::string digits = std::to_string(number);
-    for (std::size_t i = digits.size(); i > 3; i -= 3) digits.insert(i - 3, ",");
-    return digits;
-}
+using viz::grouped;
 
 inline std::size_t count(const Config& config, Part part) {
     std::size_t sum = 0;

@@ -1,5 +1,6 @@
 """Notebooks as the tests see them: cells and their kinds, the rules of the cells, and two ways to run them."""
 
+import copy
 import json
 import os
 import re
@@ -38,6 +39,27 @@ def kind(text):
 
 def expected(notebook):
     return notebook["metadata"].get("gemma", {}).get("expect", [])
+
+
+UNSOLVED = "not yet"  # what an exercise says as it comes
+
+
+def solution(notebook):
+    """Pairs of texts: what stands in the exercise, and what solves it."""
+    return notebook["metadata"].get("gemma", {}).get("solution", [])
+
+
+def solved(notebook):
+    """The notebook with its exercise solved; it says so, by not saying otherwise."""
+    done = copy.deepcopy(notebook)
+    for found, replacement in solution(notebook):
+        places = [cell for cell in done["cells"] if cell["cell_type"] == "code" and found in source(cell)]
+        if len(places) != 1 or source(places[0]).count(found) != 1:
+            raise ValueError(f"the solution's {found!r} is not once in the code")
+        places[0]["source"] = source(places[0]).replace(found, replacement).splitlines(keepends=True)
+    gemma = done["metadata"]["gemma"]
+    gemma["expect"] = [text for text in gemma["expect"] if UNSOLVED not in text]
+    return done
 
 
 # --- The rules -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
   notebooks_test.py lint  NOTEBOOK ...
   notebooks_test.py repl  NOTEBOOK ... --build BUILD --clang-repl PROGRAM
   notebooks_test.py plain NOTEBOOK ... --build BUILD --compiler PROGRAM [--flags "..."]
+  notebooks_test.py solution NOTEBOOK ...                 the same, with the exercise solved
 """
 
 import argparse
@@ -22,11 +23,16 @@ def check(kind, notebook, folder, options):
     if kind == "lint":
         return list(nb.lint(notebook)), ""
     build = options.build.resolve()
+    if kind == "solution":
+        notebook = nb.solved(notebook)
     if kind == "repl":
         status, output = nb.run_repl(notebook, folder, ROOT, build, options.clang_repl)
     else:
         status, output = nb.run_plain(notebook, folder, ROOT, build, options.compiler, options.flags.split())
-    return list(nb.faults_of_run(notebook, status, output)), output
+    faults = list(nb.faults_of_run(notebook, status, output))
+    if kind == "solution" and nb.UNSOLVED in output:
+        faults.append("the exercise does not notice its solution")
+    return faults, output
 
 
 def check_files(options):
@@ -74,10 +80,17 @@ GELU:
 
 //%% code
 if (gemma::gelu(20.0f) == 20.0f) std::cout << "open" << std::endl;
+if (nb::half(2) < 2) std::cout << "not yet" << std::endl;
 
 //%% expect
 the answer is 42
 open
+not yet
+
+//%% replace
+return x / 2;
+//%% by
+return x < 3 ? x : 42;
 """
 
 # What to replace in the sound notebook, by what, and the check that must find it.
@@ -101,7 +114,7 @@ BROKEN = {
         ("half(double x) {", "half(double x) {\n#include <cmath>\n"),
         ("//%% markdown\nHalf of 84:\n\n", ""),
         ("//%% markdown\n# A", "//%% code\n# A"),
-        ("the answer is 42\nopen\n", ""),
+        ("the answer is 42\nopen\nnot yet\n", ""),
     ],
     "run": [
         ("nb::half(84)", "nb::half(86)"),  # another number
@@ -112,6 +125,12 @@ BROKEN = {
         ("for (int i = 0;", 'throw 1;\nfor (int i = 0;'),  # an exception
     ],
 }
+
+BROKEN["solution"] = [
+    ("return x < 3 ? x : 42;", "return x / 2;"),  # solves nothing
+    ("x < 3 ? x : 42", "x"),  # another number
+    ("x < 3", "y < 3"),  # does not compile
+]
 
 # What make.py cannot write: other metadata.
 METADATA = [
@@ -127,14 +146,14 @@ METADATA = [
 def self_test(options):
     sound, folder = make.to_notebook(SOUND), ROOT / "notebooks"
     wrong = []
-    kinds = ["lint"] + (["repl"] if options.clang_repl else []) + (["plain"] if options.compiler else [])
+    kinds = ["lint"] + (["repl"] if options.clang_repl else []) + (["plain", "solution"] if options.compiler else [])
     if make.to_notebook(make.to_text(sound)) != sound:
         wrong.append("make.py changes a notebook on the way there and back")
     for kind in kinds:
         faults, output = check(kind, sound, folder, options)
         if faults:
             wrong.append(f"{kind}: finds a fault in a sound notebook: {faults}\n{output}")
-        for found, changed in BROKEN["lint" if kind == "lint" else "run"]:
+        for found, changed in BROKEN.get(kind, BROKEN["run"]):
             assert found in SOUND, found
             broken = make.to_notebook(SOUND.replace(found, changed))
             if not check(kind, broken, folder, options)[0]:
@@ -150,7 +169,7 @@ def self_test(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", nargs="?", choices=["lint", "repl", "plain"])
+    parser.add_argument("kind", nargs="?", choices=["lint", "repl", "plain", "solution"])
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("--build", type=Path, default=ROOT / "build/release")
