@@ -30,8 +30,7 @@ def read_in_training(stage, processor):
 
 
 def lengths(processor, length, count=2000):
-    mix = {"short": (1.0, 0.0, 0.0, 0.0), "drill": (0.0, 1.0, 0.0, 0.0), "walk": (0.0, 0.0, 1.0, 0.0), "usual": (0.0, 0.0, 0.0, 0.0),
-           "long": (0.0, 0.0, 0.0, 1.0)}[length]
+    mix = {"short": (1.0, 0.0), "usual": (0.0, 0.0), "long": (0.0, 1.0)}[length]
     examples = itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, mix, (0.9, 7)), count)
     sizes = sorted(len(tokens) for tokens, _, _ in examples)
     return [sizes[0], sizes[count // 10], sizes[count // 2], sizes[count * 9 // 10], sizes[-1]]
@@ -59,9 +58,9 @@ def main():
         print(f"{stage}: {texts} texts, {tokens} tokens, {predicted} predicted, {int((counts > 0).sum())} pieces in use")
         if stage == "pretrain":
             unigram = numpy.log((counts + 1) / (counts + 1).sum())
-    for length in ("short", "drill", "walk", "usual", "long"):
+    for length in ("short", "usual", "long"):
         print(f"{length} stories, tokens: least, 10 %, median, 90 %, most:", lengths(processor, length))
-    texts = list(itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0, 0.0, 0.0), (0.9, 7), 5.0), 400))
+    texts = list(itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0), (0.9, 7), 5.0), 400))
     flat = [target for _, targets, _ in texts for target in targets if target != IGNORE]
     print(f"held-out stories: uniform {math.log(VOCABULARY):.4f}, unigram {-unigram[flat].mean():.4f} nats a token")
     model = checkpoint.load(NANO)

@@ -53,12 +53,10 @@ def share(seed):
 
 
 def pretraining_examples(processor, first_seed, mix, quizzes=(0.5, 4), emphasis=1.0):
-    """`mix` is (share of short stories, of drills, of walks, of long stories); the rest is of usual length."""
-    short, drill, walk, long = mix
+    """`mix` is (share of short stories, share of long stories)."""
+    short, long = mix
     for seed in itertools.count(first_seed):
-        part = share(seed)
-        length = ("short" if part < short else "drill" if part < short + drill else
-                  "walk" if part < short + drill + walk else "long" if part >= 1 - long else "usual")
+        length = "short" if share(seed) < short else "long" if share(seed) >= 1 - long else "usual"
         text = pretraining_text(LONG + seed if length == "long" else seed, length, *quizzes)
         yield story_example(processor, text, emphasis)
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 CONFIG = {
     "architectures": ["GemmaForCausalLM"], "model_type": "gemma", "vocab_size": 2048, "hidden_size": 192,
-    "num_hidden_layers": 8, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 64, "intermediate_size": 384,
+    "num_hidden_layers": 5, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 64, "intermediate_size": 640,
     "hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu_pytorch_tanh", "rms_norm_eps": 1e-06, "rope_theta": 10000.0,
     "rope_scaling": None, "max_position_embeddings": 512, "attention_bias": False, "attention_dropout": 0.0,
     "initializer_range": 0.02, "bos_token_id": 2, "eos_token_id": 1, "pad_token_id": 0, "use_cache": True,

@@ -23,38 +23,35 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NANO = os.path.normpath(os.path.join(HERE, ".."))
 INSTRUCT = os.path.join(NANO, "instruct")
 
-# Phases: (steps, rows in a batch, row length, then what is read).
-# For pretrain: the shares of short stories, drills, walks and long stories, (share of stories with a quiz, most questions in it), how
-# much the tokens of an answer count. For instruct: the share of stories of pretraining, the share of easy question stories.
-PLANS = {"pretrain": [(2600, 16, 192, (0.25, 0.65, 0.0, 0.0), (0.95, 7), 4.0), (1200, 16, 256, (0.1, 0.4, 0.0, 0.0), (0.9, 7), 4.0),
-                      (250, 8, 512, (0.0, 0.3, 0.0, 0.5), (0.8, 6), 3.0), (500, 16, 192, (0.0, 0.15, 0.8, 0.0), (0.9, 7), 6.0)],
-         "instruct": [(300, 16, 256, 0.05, 0.6), (600, 16, 320, 0.1, 0.25)]}
+# Phases: (steps, rows in a batch, row length, (share of short stories, of long ones), (share of stories with a quiz, most
+# questions in it), how much the tokens of an answer count).
+# For instruct: the share of stories of pretraining, the share of easy question stories.
+PLANS = {"pretrain": [(850, 16, 192, (0.8, 0.0), (0.95, 7), 5.0), (900, 12, 256, (0.1, 0.0), (0.9, 7), 4.0),
+                      (150, 6, 512, (0.0, 0.5), (0.8, 6), 3.0)],
+         "instruct": [(500, 16, 192, 0.05, 0.8), (950, 12, 256, 0.1, 0.2), (750, 12, 256, 0.1, 0.4)]}
 # Corners of the learning rate's schedule: (step, factor).
-SCHEDULE = {"pretrain": [(0, 0.0), (100, 1.0), (2800, 1.0), (4050, 0.0), (4080, 0.8), (4300, 0.8), (4550, 0.0)],
-            "instruct": [(0, 0.0), (30, 0.8), (300, 0.8), (900, 0.0)]}
+SCHEDULE = {"pretrain": [(0, 0.0), (60, 1.0), (1000, 1.0), (1900, 0.0)],
+            "instruct": [(0, 0.0), (30, 1.0), (500, 1.0), (650, 0.7273), (950, 0.7273), (1450, 0.0),
+                         (1480, 0.75), (1800, 0.75), (2200, 0.0)]}
 # Learning rates: Muon for queries and keys, Muon for the other matrices, Adam for the embedding and the norms.
 # (With 0.02 for all matrices attention became so sharp within a thousand steps that it learned no more.)
 RATES = {"pretrain": (0.003, 0.006, 1.5e-3), "instruct": (0.003, 0.006, 1.5e-3)}
 
 
-def phases(stage):
-    """(first seed, plan) of each phase: every phase reads other texts."""
-    first = PRETRAINING if stage == "pretrain" else CHATS
-    return [(first + 50_000_000 * i, plan) for i, plan in enumerate(PLANS[stage])]
-
-
-def training_batches(stage, processor, start=0):
-    """The batches of a stage, without the first `start`; finished phases are not read again."""
-    source = pretraining_examples if stage == "pretrain" else instruct_examples
-    for first, (steps, size, length, *mix) in phases(stage):
-        if start < steps:
-            yield from itertools.islice(batches(source(processor, first, *mix), length, size), start, steps)
-        start = max(0, start - steps)
+def training_batches(stage, processor):
+    first = PRETRAINING
+    for steps, size, length, *mix in PLANS[stage]:
+        if stage == "pretrain":
+            source = pretraining_examples(processor, first, *mix)
+        else:
+            source = instruct_examples(processor, first + CHATS, *mix)
+        yield from itertools.islice(batches(source, length, size), steps)
+        first += 50_000_000                                 # the second phase reads other stories
 
 
 def held_out_batches(stage, processor):
     if stage == "pretrain":
-        source = pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0, 0.0, 0.0))
+        source = pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0))
     else:
         source = instruct_examples(processor, HELD_OUT_QUESTIONS, story_share=0.0)
     return list(itertools.islice(batches(source, 256, 24), 4))
@@ -100,7 +97,9 @@ def train(stage, state_path, resume, device):
     held_out = held_out_batches(stage, processor)
     steps = sum(plan[0] for plan in PLANS[stage])
     seen, since, running = (log[-1]["tokens"] if log else 0), time.time(), []
-    for step, batch in enumerate(training_batches(stage, processor, start), start):
+    for step, batch in enumerate(training_batches(stage, processor)):
+        if step < start:
+            continue
         loss = loss_of(model, batch, device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
