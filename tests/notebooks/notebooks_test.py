@@ -10,6 +10,7 @@
 import argparse
 import copy
 import sys
+import tempfile
 from pathlib import Path
 
 import make
@@ -143,6 +144,26 @@ METADATA = [
 ]
 
 
+# What the header says where something is missing: what is replaced in it, and the sentence.
+MISSING = [
+    ("libgemma_viz.so", "libnothing.so", "run lessons/run once in a terminal"),
+    ('"gemma/tensor.hpp"', '"gemma/nothing.hpp"', "headers are not found: start Jupyter with CPLUS_INCLUDE_PATH="),
+]
+
+
+def untold(options):
+    """The sentences that the header does not say."""
+    header = (options.build / "notebook.hpp").read_text(encoding="utf-8")
+    for found, changed, sentence in MISSING:
+        assert found in header, found
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "cell.cpp").write_text(header.replace(found, changed), encoding="utf-8")
+            status, output = nb.execute([options.compiler, "-std=c++17", "-fsyntax-only", "-I", str(ROOT), "cell.cpp"],
+                                        folder)
+        if status == 0 or sentence not in output:
+            yield sentence
+
+
 def self_test(options):
     sound, folder = make.to_notebook(SOUND), ROOT / "notebooks"
     wrong = []
@@ -163,6 +184,8 @@ def self_test(options):
         change(broken)
         if not list(nb.lint(broken)):
             wrong.append(f"lint: change {number} of the metadata was not noticed")
+    if options.compiler:
+        wrong += [f"the header does not say: {sentence}" for sentence in untold(options)]
     print("\n".join(wrong) if wrong else f"the checks find what they should: {', '.join(kinds)}")
     return 1 if wrong else 0
 
