@@ -24,7 +24,11 @@ namespace {
 
 constexpr std::size_t width = 96;  // of 100 columns, with a margin on both sides
 
-void indented(const std::string& line) { fmt::print("  {}\n", line); }
+void indented(const std::string& line) {
+    const std::string text = "  " + line;
+    fmt::print("{}
+", text.substr(0, text.find_last_not_of(' ') + 1));
+}
 
 std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> lines;
