@@ -26,8 +26,7 @@ constexpr std::size_t width = 96;  // of 100 columns, with a margin on both side
 
 void indented(const std::string& line) {
     const std::string text = "  " + line;
-    fmt::print("{}
-", text.substr(0, text.find_last_not_of(' ') + 1));
+    fmt::print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
