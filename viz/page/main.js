@@ -93,12 +93,6 @@
         gemma.mountFlow(byId('flow'));
         links.push({id: 'flow', title: gemma.sizes.T ? 'Steps' : 'Tensors'}, ...gemma.mountPanels(byId('panels')));
     }
-    const figures = byId('figures');
-    if (figures && !(trace?.tokens.length > 0)) {  // the pictures tell more than tensors that are of no text
-        byId('main').prepend(figures);
-        links.unshift({id: 'figures', title: 'Pictures'});
-    } else if (figures) {
-        links.push({id: 'figures', title: 'Pictures'});
-    }
+    if (byId('figures')) links.unshift({id: 'figures', title: 'Pictures'});
     if (links.length > 1) document.querySelector('.masthead').after(navigation(links));
 }
