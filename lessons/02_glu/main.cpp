@@ -43,8 +43,8 @@ void gates(Lesson& lesson) {
     lesson.step("A gate: a number between 0 and 1");
     lesson.text(
         "An LSTM decides with gates what to keep, what to write and what to show: numbers between 0 and 1, computed "
-        "by σ from the input, that multiply other numbers. A GLU keeps one of them, the one in front of the output, "
-        "and drops the memory, so that all tokens can be computed at once.");
+        "by σ from the input and the output before it, that multiply other numbers. A GLU keeps one of them, the one "
+        "in front of the output, and drops the memory, so that all tokens can be computed at once.");
     lesson.formula(
         "LSTM  c_t = f ⊗ c_(t-1) + i ⊗ tanh(a),  h_t = o ⊗ tanh(c_t)      f, i, o = σ(…)\n"
         "GLU   y_t = a ⊗ σ(g)\n"
@@ -238,7 +238,7 @@ void slopes(Lesson& lesson) {
     lesson.step("The slides' derivative: two terms");
     lesson.formula(
         "GLU  ∇[X ⊗ σ(X)]       = ∇X ⊗ σ(X) + X ⊗ σ'(X)∇X\n"
-        "GTU  ∇[tanh(X) ⊗ σ(X)] = tanh'(X)∇X ⊗ σ(X) + tanh(X) ⊗ σ'(X)∇X      what an LSTM's output does");
+        "GTU  ∇[tanh(X) ⊗ σ(X)] = tanh'(X)∇X ⊗ σ(X) + tanh(X) ⊗ σ'(X)∇X      like an LSTM's output");
     lesson.text("The two factors of ∇X, with the linear path a and the gate's logit g as numbers of their own:");
     viz::Table table{{"a", "g", "GLU by a: σ(g)", "by g: a σ'(g)", "GTU by a: tanh'(a) σ(g)", "by g: tanh(a) σ'(g)"},
                      {}};

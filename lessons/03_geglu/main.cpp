@@ -69,8 +69,7 @@ void five_siblings(Lesson& lesson) {
     lesson.table(table);
     lesson.notice(
         "σ stays between 0 and 1. The other four have no upper end: their \"gate\" also makes numbers larger. GEGLU "
-        "and "
-        "SwiGLU are nearly ReGLU, with a soft corner.");
+        "and SwiGLU are nearly ReGLU, with a soft corner.");
 
     double worst = 0.0, slopes = 0.0;
     for (const Sibling& sibling : siblings) {
@@ -118,8 +117,8 @@ void scaling(Lesson& lesson) {
 void papers_table(Lesson& lesson) {
     lesson.step("What the gate was worth");
     lesson.text(
-        "Shazeer (2020) trained the same Transformer (T5, 12 layers, D = 768) with each MLP, at equal numbers of "
-        "parameters, and measured the log-perplexity on held-out text:");
+        "Shazeer (2020) trained the same Transformer (T5: encoder and decoder of 12 layers each, D = 768) with each "
+        "MLP, at equal numbers of parameters, and measured the log-perplexity on held-out text:");
     viz::Table table{{"MLP", "matrices", "65,536 steps", "524,288 steps", "perplexity", "below ReLU"}, {}};
     viz::BarChart chart{"Less log-perplexity than ReLU after 524,288 steps (Shazeer 2020)", {"log-perplexity"}, {}};
     for (const lesson::Measured& row : shazeer) {

@@ -59,7 +59,7 @@ inline void t5_buckets(Lesson& lesson) {
     lesson.table(table);
     lesson.notice(
         "Near by, every step counts; far away, only the order of magnitude. From 128 on at the latest all is one "
-        "bucket, so nothing ends here either, but 200 and 5000 tokens are the same to T5.");
+        "bucket, so nothing ends here either, but 200 and 5000 tokens are the same to a layer of T5.");
 
     std::size_t wrong = 0;
     viz::Series decoder{"decoder", {}, {}, viz::Mark::points},

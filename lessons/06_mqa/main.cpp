@@ -391,7 +391,8 @@ void step_gemma(Lesson& lesson) {
     lesson.table(table);
     lesson.text(
         "The report: \"the 7B model uses multi-head attention while the 2B checkpoints use multi-query "
-        "attention (with num_kv_heads = 1), based on ablation studies\".");
+        "attention (with num_kv_heads = 1), based on ablations that showed that multi-query attention works well "
+        "at small scales\".");
 }
 
 // Attention's middle on the official queries, keys and values.

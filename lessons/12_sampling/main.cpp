@@ -245,7 +245,7 @@ void show_order(Lesson& lesson, const Matrix& logits) {
     lesson.notice(
         fmt::format("In {} of {} cases the two keep different tokens: what top-k leaves sums to 1 again, so p is "
                     "reached sooner. This "
-                    "project does as transformers does. Who compares two programs must set one filter only.",
+                    "project does as transformers does. Whoever compares two programs should set one filter only.",
                     different, ks.size() * ps.size()));
     lesson.check("cases in which top-k first keeps more than top-p first", static_cast<double>(more), 0, "closed form");
 }
@@ -381,7 +381,8 @@ void show_mistake(Lesson& lesson, const Matrix& logits) {
     lesson.step("A mistake: logits divided in place");
     constexpr float T = 0.7f;
     lesson.text(
-        "Google's PyTorch sampler divides the logits by the temperature in place (logits.div_) and returns them. Who "
+        "Google's PyTorch sampler divides the logits by the temperature in place (logits.div_) and returns them. "
+        "Whoever "
         "dumps these as the model's logits, to compare with, dumps other numbers:");
     Matrix dumped = logits;
     for (float& z : dumped) z /= T;

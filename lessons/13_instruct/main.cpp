@@ -177,7 +177,7 @@ void show_turns(Lesson& lesson, const Pair& pair) {
     }
     lesson.table(table);
     lesson.notice(
-        "There are two roles, user and model, and they take turns. There is no system role: instructions belong into "
+        "There are two roles, user and model, and they take turns. There is no system role: instructions belong in "
         "the "
         "first user's turn. Roles are plain words; only the three control tokens cannot be typed.");
     const Tokenizer& t = pair.tokenizer;
