@@ -153,7 +153,7 @@ std::string points(const Series& series, std::size_t index, const Scale& x, cons
         if (series.x.size() <= many) {
             title = fmt::format("<title>{}</title>",
                                 escaped(fmt::format("{}{}({}, {})", series.label, series.label.empty() ? "" : " ",
-                                                    number(series.x[i]), number(series.y[i]))));
+                                                    spoken(series.x[i]), spoken(series.y[i]))));
         }
         elements += dot(plot.x(x.place(series.x[i])), plot.y(y.place(series.y[i])), radius, index, title);
     }
@@ -193,8 +193,8 @@ std::string description(const Chart& chart, const Scale& x, const Scale& y) {
         }
         if (!range.any) continue;
         text += fmt::format(" {}{}{} points, least {} at {}, largest {} at {}.", series.label,
-                            series.label.empty() ? "" : ": ", series.y.size(), number(range.least), number(at_least),
-                            number(range.largest), number(at_largest));
+                            series.label.empty() ? "" : ": ", series.y.size(), spoken(range.least), spoken(at_least),
+                            spoken(range.largest), spoken(at_largest));
     }
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include "gemma/text/utf8.hpp"
 #include "viz/console.hpp"
+#include "viz/numbers.hpp"
 
 #include <fmt/format.h>
 
@@ -98,6 +99,8 @@ std::vector<std::string> wrapped_text(std::string_view text, double width, doubl
     }
     return lines;
 }
+
+std::string spoken(double value) { return number(value, 3); }
 
 std::string picture(double width, double height, std::string_view title, std::string_view description,
                     std::string_view elements) {

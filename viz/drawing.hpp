@@ -36,6 +36,10 @@ double text_width(std::string_view text, double size = 13);
 /// The text in lines no wider than that.
 std::vector<std::string> wrapped_text(std::string_view text, double width, double size = 13);
 
+/// A number as a picture says it to those who hear it or point at it: three digits, so that sums which a processor
+/// takes in another order read the same.
+std::string spoken(double value);
+
 /// The whole picture: its elements in a frame of that size, with a title and a description for those who hear it.
 std::string picture(double width, double height, std::string_view title, std::string_view description,
                     std::string_view elements);

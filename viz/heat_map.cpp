@@ -46,7 +46,7 @@ std::string colour_attributes(int percent) {
 
 std::string cell_title(const HeatMap& map, std::size_t row, std::size_t column) {
     const std::string place =
-        fmt::format("{}, {}: {}", row_label(map, row), column_label(map, column), number(map.rows[row][column]));
+        fmt::format("{}, {}: {}", row_label(map, row), column_label(map, column), spoken(map.rows[row][column]));
     return "<title>" + escaped(place) + "</title>";
 }
 
@@ -204,8 +204,8 @@ std::string description(const HeatMap& map) {
     }
     std::string text = fmt::format("Heat map of {} rows{} and {} columns{}: least {}, largest {}.", map.rows.size(),
                                    map.row_axis.empty() ? "" : " (" + map.row_axis + ")", map.rows[0].size(),
-                                   map.column_axis.empty() ? "" : " (" + map.column_axis + ")", number(range.least),
-                                   number(range.largest));
+                                   map.column_axis.empty() ? "" : " (" + map.column_axis + ")", spoken(range.least),
+                                   spoken(range.largest));
     if (missing > 0) text += fmt::format(" {} without a finite number.", missing);
     return text;
 }

@@ -81,8 +81,6 @@ def lint_preamble(text):
     for line in text.splitlines():
         if not re.fullmatch(r'#include (<[^>]+>|"[^"]+")( +//.*)?', line):
             yield f"a preamble has #include lines at column 0 and nothing else: {line!r}"
-    if text.splitlines()[0].split("  //")[0] != HEADER:
-        yield f"a preamble begins with {HEADER}"
 
 
 def lint_declarations(text):
@@ -153,13 +151,16 @@ def lint(notebook):
     ids = [cell.get("id", "") for cell in cells]
     if len(set(ids)) != len(ids) or not all(re.fullmatch(r"[\w-]{1,64}", cell_id) for cell_id in ids):
         yield "each cell has an id of its own"
-    if not 8 <= len(cells) <= 14:
-        yield f"{len(cells)} cells; expected 8 to 14"
+    if not 8 <= len(cells) <= 15:
+        yield f"{len(cells)} cells; expected 8 to 15"
     if not cells or cells[0]["cell_type"] != "markdown":
         yield "a notebook opens with text"
-    kinds = [kind(text) for _, text in code_cells(notebook)]
-    if kinds[:1] != ["preamble"] or kinds.count("preamble") != 1:
-        yield "the first code cell, and no other, is the preamble"
+    code = [text for _, text in code_cells(notebook)]
+    if not code or not re.fullmatch(re.escape(HEADER) + "( +//.*)?", code[0]):
+        yield f"the first code cell is {HEADER} alone: clang-repl 19 dies of its errors in other company"
+    kinds = [kind(text) for text in code]
+    if kinds[:2] != ["preamble", "preamble"] or kinds.count("preamble") != 2:
+        yield "the second code cell, and none after it, is the preamble"
     for number, cell in enumerate(cells, 1):
         if cell["cell_type"] == "markdown":
             continue

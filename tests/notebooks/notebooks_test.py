@@ -55,6 +55,8 @@ SOUND = f"""//%% markdown
 
 //%% code
 {nb.HEADER}  // not found? lessons/run
+
+//%% code
 #include "gemma/components/gelu.hpp"
 
 //%% markdown
@@ -100,6 +102,8 @@ BROKEN = {
         ('#include "gemma', ' #include "gemma'),
         ('#include "gemma', '#define X 1\n#include "gemma'),
         ("../build/release/notebook.hpp", "notebook.hpp"),
+        ("\n\n//%% code\n#include \"gemma", "\n#include \"gemma"),
+        ("//%% code\ndouble answer", "//%% code\n#include <cmath>\n\n//%% code\ndouble answer"),
         ("namespace nb {", "namespace other {"),
         ("}  // namespace nb", "}\nint more;"),
         ("}  // namespace nb", ""),
@@ -160,8 +164,13 @@ def untold(options):
             (Path(folder) / "cell.cpp").write_text(header.replace(found, changed), encoding="utf-8")
             status, output = nb.execute([options.compiler, "-std=c++17", "-fsyntax-only", "-I", str(ROOT), "cell.cpp"],
                                         folder)
-        if status == 0 or sentence not in output:
-            yield sentence
+            if status == 0 or sentence not in output:
+                yield sentence
+            if options.clang_repl:  # and lives on: a kernel that dies says nothing
+                status, output = nb.execute([options.clang_repl, "--Xcc=-std=c++17", '#include "cell.cpp"'], folder,
+                                            CPLUS_INCLUDE_PATH=str(ROOT))
+                if status != 1 or sentence not in output:
+                    yield f"{sentence} (clang-repl, exit status {status})"
 
 
 def self_test(options):
