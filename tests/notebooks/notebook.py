@@ -151,8 +151,8 @@ def lint(notebook):
     ids = [cell.get("id", "") for cell in cells]
     if len(set(ids)) != len(ids) or not all(re.fullmatch(r"[\w-]{1,64}", cell_id) for cell_id in ids):
         yield "each cell has an id of its own"
-    if not 8 <= len(cells) <= 15:
-        yield f"{len(cells)} cells; expected 8 to 15"
+    if not 9 <= len(cells) <= 15:
+        yield f"{len(cells)} cells; expected 9 to 15"
     if not cells or cells[0]["cell_type"] != "markdown":
         yield "a notebook opens with text"
     code = [text for _, text in code_cells(notebook)]
