@@ -30,9 +30,8 @@ def trace_pages(browser, folder):
     browser.open(page)
     browser.run("gemma.select({step: 'model.layers.2.self_attn.q_rope', token: 12})")
     save(browser, "steps")
-    for panel in ("attention", "next-token"):
-        browser.run(f"document.getElementById('{panel}').scrollIntoView()")
-        save(browser, panel)
+    browser.run("document.getElementById('attention').scrollIntoView()")
+    save(browser, "attention")
 
 
 def live_page(browser):
