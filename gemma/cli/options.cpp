@@ -31,6 +31,12 @@ std::filesystem::path embedded_model_named(const std::string& name) {
     return {};
 }
 
+std::optional<Tokenizer> find_tokenizer(const std::filesystem::path& directory) {
+    const std::filesystem::path file = directory / "tokenizer.model";
+    if (!std::filesystem::exists(file)) return std::nullopt;
+    return Tokenizer(file);
+}
+
 std::vector<int> parse_tokens(const std::string& text) {
     std::vector<int> tokens;
     std::string_view rest = text;

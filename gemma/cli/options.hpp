@@ -1,9 +1,12 @@
 // What several subcommands ask for in the same way: which model, and which tokens.
 #pragma once
 
+#include "gemma/text/tokenizer.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,9 @@ std::filesystem::path model_directory(const std::string& model);
 
 /// The directory of the model that came with the program and has this name; empty for any other.
 std::filesystem::path embedded_model_named(const std::string& name);
+
+/// The tokenizer of a model directory; none where it has no tokenizer.model.
+std::optional<Tokenizer> find_tokenizer(const std::filesystem::path& directory);
 
 /// Token ids as --tokens takes them: "2,5,7". Throws an Error for anything else.
 std::vector<int> parse_tokens(const std::string& text);

@@ -10,6 +10,7 @@
 #include "gemma/trace/names.hpp"
 #include "gemma/trace/recorder.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "viz/console.hpp"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -80,12 +81,6 @@ private:
     bool shown_ = false;
 };
 
-std::optional<Tokenizer> find_tokenizer(const fs::path& model) {
-    const fs::path file = model / "tokenizer.model";
-    if (!fs::exists(file)) return std::nullopt;
-    return Tokenizer(file);
-}
-
 std::vector<int> tokens_of(const TraceOptions& options, const fs::path& model) {
     if (options.tokens) return parse_tokens(*options.tokens);
     if (options.prompt) return Tokenizer(model / "tokenizer.model").encode_prompt(*options.prompt);
@@ -131,17 +126,7 @@ void require_matches(const std::vector<std::string>& patterns, const std::vector
 // padded beyond the tokenizer's.
 std::string piece_of(int token, const std::optional<Tokenizer>& tokenizer) {
     if (!tokenizer || static_cast<std::size_t>(token) >= tokenizer->vocab_size()) return "";
-    std::string line;
-    for (const char c : tokenizer->piece(token)) {
-        if (c == '\n') {
-            line += "\\n";
-        } else if (c == '\t') {
-            line += "\\t";
-        } else {
-            line += c;
-        }
-    }
-    return line;
+    return viz::printable(tokenizer->piece(token));
 }
 
 void print_summary(const std::string& file, std::size_t tensors, const std::vector<int>& tokens,

@@ -72,12 +72,6 @@ std::optional<Model> find_model(const fs::path& directory, const TraceFile& trac
     return model;
 }
 
-std::optional<Tokenizer> find_tokenizer(const fs::path& directory) {
-    const fs::path file = directory / "tokenizer.model";
-    if (directory.empty() || !fs::exists(file)) return std::nullopt;
-    return Tokenizer(file);
-}
-
 // What the page is called: the prompt, or the file.
 std::string title_of(const TraceFile& trace) {
     constexpr std::size_t longest = 60;
