@@ -36,7 +36,7 @@ WeightMatrix WeightMatrix::of(const Matrix& matrix) {
     return {DType::float32, reinterpret_cast<const std::byte*>(matrix.data()), matrix.shape(0), matrix.shape(1)};
 }
 
-void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y) {
+void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y, Precision precision) {
     require_shape("the input of a linear map", Shape{x.rows, x.columns}, {x.rows, weight.columns});
     require_shape("the output of a linear map", Shape{y.rows, y.columns}, {x.rows, weight.rows});
     if (weight.dtype == DType::float32) {
@@ -44,12 +44,13 @@ void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y) {
     } else {
         linear_tiled(x, weight, y);
     }
+    for (std::size_t t = 0; t < y.rows; ++t) round_to(precision, y.data + t * y.stride, y.columns);
 }
 
-Matrix linear(const Matrix& x, const WeightMatrix& weight) {
+Matrix linear(const Matrix& x, const WeightMatrix& weight, Precision precision) {
     const std::size_t T = x.shape(0), in = x.shape(1), out = weight.rows;
     Matrix y = Matrix::from_shape({T, out});
-    linear({x.data(), T, in, in}, weight, {y.data(), T, out, out});
+    linear({x.data(), T, in, in}, weight, {y.data(), T, out, out}, precision);
     return y;
 }
 

@@ -3,6 +3,7 @@
 
 #include "gemma/dtype.hpp"
 #include "gemma/linear/matmul.hpp"
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
@@ -21,12 +22,13 @@ struct WeightMatrix {
     static WeightMatrix of(const Matrix& matrix);
 };
 
-/// y = x Wᵀ, written into y [T, out], for x [T, in]; both may be pieces of larger tensors.
-void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y);
+/// y = x Wᵀ, written into y [T, out], for x [T, in]; both may be pieces of larger tensors. Sums are float32. In
+/// bfloat16 precision the numbers of x must be bfloat16 numbers already, and those of y are rounded to it.
+void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y, Precision precision = Precision::float32);
 
 /// y = x Wᵀ: each of the T rows of x [T, in] times each of the rows of W [out, in]; y is [T, out].
-/// Accumulates in float32. Throws an Error when x does not have W's number of columns.
-Matrix linear(const Matrix& x, const WeightMatrix& weight);
+/// Throws an Error when x does not have W's number of columns.
+Matrix linear(const Matrix& x, const WeightMatrix& weight, Precision precision = Precision::float32);
 
 /// Row `index` of a weight matrix as float32, written to `target` [in]: what an embedding looks up.
 void copy_row(const WeightMatrix& weight, std::size_t index, float* target);
