@@ -1,61 +1,54 @@
 #include "gemma/linear/linear.hpp"
 
 #include "gemma/error.hpp"
-
-#include <algorithm>
-#include <vector>
+#include "gemma/linear/few_rows.hpp"
+#include "gemma/linear/many_rows.hpp"
 
 namespace gemma {
 
 namespace {
 
-const std::byte* row(const WeightMatrix& weight, std::size_t index) {
-    return weight.data + index * weight.columns * size_of(weight.dtype);
+const Kernels& best_kernels() { return kernels_of_this_machine().front(); }
+
+void require_fit(ConstMatrixView x, const WeightMatrix& weight, MatrixView y) {
+    require_shape("the input of a linear map", Shape{x.rows, x.columns}, {x.rows, weight.columns});
+    require_shape("the output of a linear map", Shape{y.rows, y.columns}, {x.rows, weight.rows});
+    if (weight.dtype == DType::int64) fail("the weight of a linear map is int64, expected a floating point type");
 }
 
-// Columns first … first + count - 1 of y: x times `count` rows of W, given as float32 [count, in].
-void linear_rows(ConstMatrixView x, const float* rows, std::size_t first, std::size_t count, MatrixView y) {
-    multiply_transposed(x, {rows, count, x.columns, x.columns}, 1.0f, {y.data + first, y.rows, count, y.stride});
-}
-
-// Each weight is converted to float32 once, a tile of rows that stays in the cache at a time, and meets all rows of x.
-void linear_tiled(ConstMatrixView x, const WeightMatrix& weight, MatrixView y) {
-    constexpr std::size_t tile_bytes = 1 << 20;
-    const std::size_t tile_rows = std::max<std::size_t>(1, tile_bytes / (weight.columns * sizeof(float)));
-    std::vector<float> tile(std::min(tile_rows, weight.rows) * weight.columns);
-    for (std::size_t first = 0; first < weight.rows; first += tile_rows) {
-        const std::size_t count = std::min(tile_rows, weight.rows - first);
-        to_float32(row(weight, first), weight.dtype, count * weight.columns, tile.data());
-        linear_rows(x, tile.data(), first, count, y);
-    }
-}
+// All of a matrix [T, columns].
+ConstMatrixView view(const Matrix& x) { return {x.data(), x.shape(0), x.shape(1), x.shape(1)}; }
+MatrixView view(Matrix& y) { return {y.data(), y.shape(0), y.shape(1), y.shape(1)}; }
 
 }  // namespace
 
-WeightMatrix WeightMatrix::of(const Matrix& matrix) {
-    return {DType::float32, reinterpret_cast<const std::byte*>(matrix.data()), matrix.shape(0), matrix.shape(1)};
-}
-
 void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y, Precision precision) {
-    require_shape("the input of a linear map", Shape{x.rows, x.columns}, {x.rows, weight.columns});
-    require_shape("the output of a linear map", Shape{y.rows, y.columns}, {x.rows, weight.rows});
-    if (weight.dtype == DType::float32) {
-        linear_rows(x, reinterpret_cast<const float*>(weight.data), 0, weight.rows, y);
+    require_fit(x, weight, y);
+    if (x.rows <= few) {
+        few_rows(best_kernels(), x, weight, y, precision);
     } else {
-        linear_tiled(x, weight, y);
+        many_rows(best_kernels(), x, weight, y, precision);
     }
-    for (std::size_t t = 0; t < y.rows; ++t) round_to(precision, y.data + t * y.stride, y.columns);
 }
 
 Matrix linear(const Matrix& x, const WeightMatrix& weight, Precision precision) {
-    const std::size_t T = x.shape(0), in = x.shape(1), out = weight.rows;
-    Matrix y = Matrix::from_shape({T, out});
-    linear({x.data(), T, in, in}, weight, {y.data(), T, out, out}, precision);
+    Matrix y = Matrix::from_shape({x.shape(0), weight.rows});
+    linear(view(x), weight, view(y), precision);
     return y;
 }
 
-void copy_row(const WeightMatrix& weight, std::size_t index, float* target) {
-    to_float32(row(weight, index), weight.dtype, weight.columns, target);
+Matrix linear_pair(const Matrix& x, const WeightMatrix& a, const WeightMatrix& b, const Combine& combine,
+                   Precision precision) {
+    require_shape("the second weight of a pair", Shape{b.rows, b.columns}, {a.rows, a.columns});
+    Matrix y = Matrix::from_shape({x.shape(0), a.rows});
+    require_fit(view(x), a, view(y));
+    require_fit(view(x), b, view(y));
+    if (x.shape(0) <= few) {
+        few_rows_pair(best_kernels(), view(x), a, b, combine, view(y), precision);
+    } else {
+        many_rows_pair(best_kernels(), view(x), a, b, combine, view(y), precision);
+    }
+    return y;
 }
 
 }  // namespace gemma

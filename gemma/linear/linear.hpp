@@ -1,26 +1,18 @@
 // y = x Wᵀ, with the weights kept as they are stored.
+//
+// Few rows of x (decoding) and many rows (reading a prompt) are two different problems: see few_rows.hpp, which is
+// bound by the speed of memory, and many_rows.hpp, which is bound by arithmetic.
 #pragma once
 
-#include "gemma/dtype.hpp"
 #include "gemma/linear/matmul.hpp"
+#include "gemma/linear/weight_matrix.hpp"
 #include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
+#include <functional>
 
 namespace gemma {
-
-/// A weight matrix [out, in], row major, in the number format of its file. It views memory that somebody else owns
-/// (a mapped checkpoint, a Matrix) and that must outlive it.
-struct WeightMatrix {
-    DType dtype = DType::float32;
-    const std::byte* data = nullptr;  // aligned to the size of a number
-    std::size_t rows = 0;             // out
-    std::size_t columns = 0;          // in
-
-    /// Views a float32 matrix [out, in].
-    static WeightMatrix of(const Matrix& matrix);
-};
 
 /// y = x Wᵀ, written into y [T, out], for x [T, in]; both may be pieces of larger tensors. Sums are float32. In
 /// bfloat16 precision the numbers of x must be bfloat16 numbers already, and those of y are rounded to it.
@@ -30,7 +22,13 @@ void linear(ConstMatrixView x, const WeightMatrix& weight, MatrixView y, Precisi
 /// Throws an Error when x does not have W's number of columns.
 Matrix linear(const Matrix& x, const WeightMatrix& weight, Precision precision = Precision::float32);
 
-/// Row `index` of a weight matrix as float32, written to `target` [in]: what an embedding looks up.
-void copy_row(const WeightMatrix& weight, std::size_t index, float* target);
+/// Replaces count numbers of a by what they make with those of b, number by number: a[i] = f(a[i], b[i]).
+using Combine = std::function<void(float* a, const float* b, std::size_t count)>;
+
+/// f(x Aᵀ, x Bᵀ), number by number, for two weights of the same shape: what an MLP with a gate does. The two products
+/// are never formed as a whole; the numbers are those of linear(x, A), linear(x, B) and then `combine`.
+/// `combine` is called on many threads, for runs of numbers in any order.
+Matrix linear_pair(const Matrix& x, const WeightMatrix& a, const WeightMatrix& b, const Combine& combine,
+                   Precision precision = Precision::float32);
 
 }  // namespace gemma

@@ -1,5 +1,6 @@
 #include "gemma/linear/linear.hpp"
 
+#include "tests/linear/stored.hpp"
 #include "tests/support/approx.hpp"
 #include "tests/support/error_message.hpp"
 #include "tests/support/random_tensor.hpp"
@@ -7,56 +8,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <cstdint>
-#include <cstring>
+#include <utility>
 #include <vector>
 
 using gemma::DType;
 using gemma::linear;
 using gemma::Matrix;
 using gemma::Matrix64;
+using gemma::Stored;
 using gemma::WeightMatrix;
 
 namespace {
-
-// A number from its sign, exponent and fraction, as IEEE 754 writes it down.
-double decode(std::uint32_t bits, int exponent_bits, int fraction_bits) {
-    const int bias = (1 << (exponent_bits - 1)) - 1;
-    const int fraction = static_cast<int>(bits & ((1u << fraction_bits) - 1));
-    const int exponent = static_cast<int>(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
-    const bool negative = ((bits >> (fraction_bits + exponent_bits)) & 1) != 0;
-    const double magnitude = exponent == 0
-                                 ? std::ldexp(fraction, 1 - bias - fraction_bits)
-                                 : std::ldexp(fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
-    return negative ? -magnitude : magnitude;
-}
-
-// A random weight [out, in] stored in a dtype.
-struct Stored {
-    Stored(DType dtype, std::size_t out, std::size_t in)
-        : dtype(dtype), out(out), in(in), bytes(out * in * size_of(dtype)) {
-        const Matrix values = gemma::random_matrix(out, in, 7);
-        gemma::from_float32(values.data(), values.size(), dtype, bytes.data());
-    }
-
-    WeightMatrix view() const { return {dtype, bytes.data(), out, in}; }
-
-    double at(std::size_t row, std::size_t column) const {
-        const std::byte* number = bytes.data() + (row * in + column) * size_of(dtype);
-        if (dtype == DType::float32) {
-            float value;
-            std::memcpy(&value, number, sizeof value);
-            return value;
-        }
-        std::uint16_t bits;
-        std::memcpy(&bits, number, sizeof bits);
-        return dtype == DType::bfloat16 ? decode(bits, 8, 7) : decode(bits, 5, 10);
-    }
-
-    DType dtype;
-    std::size_t out, in;
-    std::vector<std::byte> bytes;
-};
 
 Matrix64 linear64(const Matrix& x, const Stored& weight) {
     Matrix64 y = Matrix64::from_shape({x.shape(0), weight.out});
@@ -95,12 +57,12 @@ TEST_CASE("linear agrees with double loops in each dtype, for one token and many
     }
 }
 
-TEST_CASE("a weight larger than a tile, and not a multiple of it") {
-    // A tile is 1 MiB of float32: 374 rows of 700 numbers; 1001 rows are two tiles and a piece.
+TEST_CASE("a weight of many pieces, whose rows are longer than a chunk") {
+    // Pieces are at most 96 rows, or 256 KiB of them; chunks are 512 units.
     for (const DType dtype : dtypes) {
-        const Stored weight(dtype, 1001, 700);
+        const Stored weight(dtype, 301, 1500);
         for (const std::size_t T : {1, 5}) {
-            const Matrix x = gemma::random_matrix(T, 700, 1);
+            const Matrix x = gemma::random_matrix(T, 1500, 1);
             CAPTURE(gemma::to_string(dtype));
             CAPTURE(T);
             CHECK_CLOSE(linear(x, weight.view()), linear64(x, weight), 2e-6);
@@ -108,12 +70,15 @@ TEST_CASE("a weight larger than a tile, and not a multiple of it") {
     }
 }
 
-TEST_CASE("a row longer than a tile") {
+TEST_CASE("a row longer than a piece") {
     for (const DType dtype : dtypes) {
         const Stored weight(dtype, 2, 300001);
-        const Matrix x = gemma::random_matrix(2, 300001, 1);
-        CAPTURE(gemma::to_string(dtype));
-        CHECK_CLOSE(linear(x, weight.view()), linear64(x, weight), 5e-6);
+        for (const std::size_t T : {2, 5}) {
+            const Matrix x = gemma::random_matrix(T, 300001, 1);
+            CAPTURE(gemma::to_string(dtype));
+            CAPTURE(T);
+            CHECK_CLOSE(linear(x, weight.view()), linear64(x, weight), 5e-6);
+        }
     }
 }
 
@@ -174,4 +139,32 @@ TEST_CASE("copy_row is one row, as float32") {
             for (std::size_t i = 0; i < 9; ++i) CHECK(row[i] == weight.at(index, i));
         }
     }
+}
+
+TEST_CASE("linear_pair gives the very numbers of two linear maps and what combines them") {
+    const auto combine = [](float* a, const float* b, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) a[i] = std::tanh(a[i]) * b[i];
+    };
+    for (const DType dtype : dtypes) {
+        const Stored a(dtype, gemma::random_matrix(131, 70, 2)), b(dtype, gemma::random_matrix(131, 70, 3));
+        for (const gemma::Precision precision : {gemma::Precision::float32, gemma::Precision::bfloat16}) {
+            for (const std::size_t T : {1, 3, 9, 130}) {
+                const Matrix x = gemma::rounded(precision, gemma::random_matrix(T, 70, 1));
+                Matrix expected = linear(x, a.view(), precision);
+                const Matrix other = linear(x, b.view(), precision);
+                combine(expected.data(), other.data(), expected.size());
+                CAPTURE(gemma::to_string(dtype));
+                CAPTURE(T);
+                CHECK_CLOSE(gemma::linear_pair(x, a.view(), b.view(), combine, precision), expected, 0.0);
+            }
+        }
+    }
+}
+
+TEST_CASE("the weights of a pair have one shape") {
+    const Matrix a = gemma::random_matrix(4, 6, 1), b = gemma::random_matrix(5, 6, 1);
+    CHECK(gemma::error_message([&] {
+              gemma::linear_pair(gemma::random_matrix(2, 6, 1), WeightMatrix::of(a), WeightMatrix::of(b),
+                                 [](float*, const float*, std::size_t) {});
+          }) == "the second weight of a pair has shape [5, 6], expected [4, 6]");
 }

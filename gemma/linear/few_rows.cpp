@@ -1,0 +1,130 @@
+#include "gemma/linear/few_rows.hpp"
+
+#include "gemma/linear/scratch.hpp"
+#include "gemma/parallel.hpp"
+
+#include <algorithm>
+
+namespace gemma {
+
+namespace {
+
+// The weights of a piece: long enough for a stream, short enough that threads end together.
+constexpr std::size_t piece_bytes = 1 << 18;
+constexpr std::size_t most_rows_of_piece = 256;
+
+// Numbers of a row that are multiplied before the next row: so much of x stays in the first-level cache, from which
+// each row takes it again.
+constexpr std::size_t chunk = 2048;
+
+std::size_t rows_of_piece(const WeightMatrix& weight) {
+    const std::size_t row_bytes = std::max<std::size_t>(1, weight.columns * size_of(weight.dtype));
+    return std::clamp<std::size_t>(piece_bytes / row_bytes, 1, most_rows_of_piece);
+}
+
+// x as the kernel for this dtype reads it, rows one after another: for bfloat16 weights each chunk is split into its
+// even and its odd half.
+const float* prepare(ConstMatrixView x, DType dtype, Scratch<float>& scratch) {
+    float* target = scratch.get(x.rows * x.columns);
+    const float* prepared = target;
+    for (std::size_t t = 0; t < x.rows; ++t) {
+        const float* source = x.data + t * x.stride;
+        for (std::size_t k = 0; k < x.columns; k += chunk) {
+            const std::size_t count = std::min(chunk, x.columns - k);
+            if (dtype == DType::bfloat16) {
+                for (std::size_t i = k; i < k + count; i += 2) *target++ = source[i];
+                for (std::size_t i = k + 1; i < k + count; i += 2) *target++ = source[i];
+            } else {
+                target = std::copy_n(source + k, count, target);
+            }
+        }
+    }
+    return prepared;
+}
+
+// y[t] = `count` stored numbers times those of each row of x; the rows of x are `stride` apart.
+void dot(const Kernels& kernels, DType dtype, const std::byte* stored, std::size_t count, const float* x,
+         std::size_t stride, std::size_t rows, float* y) {
+    const auto* halves = reinterpret_cast<const std::uint16_t*>(stored);
+    const auto* wide = reinterpret_cast<const float*>(stored);
+    float widened[chunk];
+    if (dtype == DType::float16) {
+        kernels.widen_float16(halves, count, widened);
+        wide = widened;
+    }
+    for (std::size_t t = 0; t < rows; t += kernels.dot_rows) {
+        const std::size_t together = std::min(kernels.dot_rows, rows - t);
+        if (dtype == DType::bfloat16) {
+            kernels.dot_bfloat16(halves, count, x + t * stride, stride, together, y + t);
+        } else {
+            kernels.dot_float32(wide, count, x + t * stride, stride, together, y + t);
+        }
+    }
+}
+
+const std::byte* number(const WeightMatrix& weight, std::size_t row, std::size_t k) {
+    return weight.data + (row * weight.columns + k) * size_of(weight.dtype);
+}
+
+// Asks for the first lines of a run of weights: the hardware fetches ahead inside a run, but does not know where the
+// next one begins. Without this, one thread reads rows of 2048 bfloat16 15 % slower, and longer rows 20 %.
+void expect(const std::byte* run) {
+    constexpr std::size_t lines = 8, line = 64;
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(run + i * line);
+}
+
+// The products of weight rows first … last - 1 with T rows of x: [T, most_rows_of_piece].
+struct Products {
+    float numbers[few][most_rows_of_piece];
+
+    void compute(const Kernels& kernels, const WeightMatrix& weight, std::size_t first, std::size_t last,
+                 const float* x, std::size_t T, Precision precision) {
+        const std::size_t K = weight.columns;
+        for (std::size_t t = 0; t < T; ++t) std::fill_n(numbers[t], last - first, 0.0f);
+        for (std::size_t k = 0; k < K; k += chunk) {
+            const std::size_t count = std::min(chunk, K - k);
+            for (std::size_t row = first; row < last; ++row) {
+                const bool chunk_ends = row + 1 == last;
+                if (!chunk_ends || k + count < K) {
+                    expect(chunk_ends ? number(weight, first, k + count) : number(weight, row + 1, k));
+                }
+                float y[few];
+                dot(kernels, weight.dtype, number(weight, row, k), count, x + k, K, T, y);
+                for (std::size_t t = 0; t < T; ++t) numbers[t][row - first] += y[t];
+            }
+        }
+        for (std::size_t t = 0; t < T; ++t) round_to(precision, numbers[t], last - first);
+    }
+
+    void write(MatrixView y, std::size_t first, std::size_t last) const {
+        for (std::size_t t = 0; t < y.rows; ++t) std::copy_n(numbers[t], last - first, y.data + t * y.stride + first);
+    }
+};
+
+}  // namespace
+
+void few_rows(const Kernels& kernels, ConstMatrixView x, const WeightMatrix& weight, MatrixView y,
+              Precision precision) {
+    thread_local Scratch<float> scratch;
+    const float* prepared = prepare(x, weight.dtype, scratch);
+    parallel_for(weight.rows, rows_of_piece(weight), [&](std::size_t first, std::size_t last) {
+        Products products;
+        products.compute(kernels, weight, first, last, prepared, x.rows, precision);
+        products.write(y, first, last);
+    });
+}
+
+void few_rows_pair(const Kernels& kernels, ConstMatrixView x, const WeightMatrix& a, const WeightMatrix& b,
+                   const Combine& combine, MatrixView y, Precision precision) {
+    thread_local Scratch<float> a_scratch, b_scratch;
+    const float *for_a = prepare(x, a.dtype, a_scratch), *for_b = prepare(x, b.dtype, b_scratch);
+    parallel_for(a.rows, rows_of_piece(a), [&](std::size_t first, std::size_t last) {
+        Products products, others;
+        products.compute(kernels, a, first, last, for_a, x.rows, precision);
+        others.compute(kernels, b, first, last, for_b, x.rows, precision);
+        for (std::size_t t = 0; t < x.rows; ++t) combine(products.numbers[t], others.numbers[t], last - first);
+        products.write(y, first, last);
+    });
+}
+
+}  // namespace gemma
