@@ -33,30 +33,6 @@ DType parse_dtype(std::string_view name) {
     fail("dtype is \"{}\", expected float32, bfloat16 or float16", name);
 }
 
-std::uint16_t float_to_bfloat16(float value) {
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    if (std::isnan(value)) return static_cast<std::uint16_t>((bits >> 16) | 0x0040);  // stays a quiet NaN
-    // Adding 0x7fff carries into the upper half when the lower half is over one half; the extra bit breaks ties to
-    // even.
-    const std::uint32_t tie_to_even = (bits >> 16) & 1;
-    return static_cast<std::uint16_t>((bits + 0x7fff + tie_to_even) >> 16);
-}
-
-float float16_to_float(std::uint16_t bits) {
-    const int exponent = (bits >> 10) & 0x1f;
-    const int fraction = bits & 0x3ff;
-    float magnitude;
-    if (exponent == 0) {
-        magnitude = std::ldexp(static_cast<float>(fraction), -24);  // zero and subnormal
-    } else if (exponent == 31) {
-        magnitude = fraction == 0 ? INFINITY : NAN;
-    } else {
-        magnitude = std::ldexp(static_cast<float>(fraction + 1024), exponent - 25);
-    }
-    return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
 std::uint16_t float_to_float16(float value) {
     const std::uint16_t sign = std::signbit(value) ? 0x8000 : 0;
     const float magnitude = std::fabs(value);

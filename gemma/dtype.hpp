@@ -33,10 +33,35 @@ inline float bfloat16_to_float(std::uint16_t bits) {
     return value;
 }
 
-/// The nearest bfloat16, ties to even; NaN stays NaN.
-std::uint16_t float_to_bfloat16(float value);
+/// The nearest bfloat16, ties to even; NaN stays NaN. Without a branch, so that loops of it are done in vectors.
+inline std::uint16_t float_to_bfloat16(float value) {
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    // Adding 0x7fff carries into the upper half when the lower half is over one half; the extra bit breaks ties to
+    // even.
+    const std::uint32_t tie_to_even = (bits >> 16) & 1;
+    const std::uint32_t nearest = (bits + 0x7fff + tie_to_even) >> 16;
+    const std::uint32_t quiet_nan = (bits >> 16) | 0x0040;
+    const bool is_nan = (bits & 0x7fffffff) > 0x7f800000;
+    return static_cast<std::uint16_t>(is_nan ? quiet_nan : nearest);
+}
 
-float float16_to_float(std::uint16_t bits);
+/// The float32 with the same value, without a branch too.
+inline float float16_to_float(std::uint16_t bits) {
+    const auto as_float = [](std::uint32_t wide) {
+        float value;
+        std::memcpy(&value, &wide, sizeof value);
+        return value;
+    };
+    const std::uint32_t magnitude = static_cast<std::uint32_t>(bits & 0x7fff) << 13;  // in the places of a float32
+    const std::uint32_t exponent = magnitude >> 23;
+    constexpr std::uint32_t bias = 127 - 15, one = 1u << 23;  // of the exponent
+    // A subnormal number has no leading one: it is read with one, 2^-14, which is then taken off.
+    const float subnormal = as_float(magnitude + (bias + 1) * one) - as_float((bias + 1) * one);
+    const float normal = as_float(magnitude + (exponent == 31 ? 2 * bias : bias) * one);
+    const float value = exponent == 0 ? subnormal : normal;
+    return (bits & 0x8000) != 0 ? -value : value;
+}
 
 /// The nearest float16, ties to even; too large becomes infinity.
 std::uint16_t float_to_float16(float value);

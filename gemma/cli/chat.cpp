@@ -2,6 +2,7 @@
 #include "gemma/text/chat.hpp"
 #include "gemma/checkpoint/embedded.hpp"
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/options.hpp"
 #include "gemma/cli/text_output.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
@@ -41,6 +42,7 @@ Examples:
 
 struct Options {
     std::string model;
+    ComputeOptions computing;
     GenerateOptions generation;
     SamplerOptions sampling;
 };
@@ -58,8 +60,8 @@ public:
         : sampler_(options.sampling),
           generation_(options.generation),
           tokenizer_(directory / "tokenizer.model"),
-          model_(directory),
-          cache_(model_.config(), model_.config().max_position_embeddings) {}
+          model_(open_model(directory, options.computing)),
+          cache_(model_.config(), model_.config().max_position_embeddings, model_.precision()) {}
 
     void start_anew() { cache_.truncate(0); }
 
@@ -174,6 +176,7 @@ void add_chat(CLI::App& app) {
                      "(default: the small one that comes with the program)")
         ->type_name("DIR");
     add_generation_options(*command, options->generation, options->sampling);
+    add_compute_options(*command, options->computing);
     command->footer(examples);
     command->callback([options] { run(*options); });
 }

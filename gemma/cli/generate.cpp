@@ -38,6 +38,7 @@ Examples:
 struct Options {
     std::string model;
     std::string prompt;
+    ComputeOptions computing;
     GenerateOptions generation;
     SamplerOptions sampling;
 };
@@ -107,8 +108,8 @@ void run(const Options& options) {
     const std::filesystem::path directory = model_directory(options.model);
     Sampler sampler(options.sampling);
     const Tokenizer tokenizer(directory / "tokenizer.model");
-    const Model model(directory);
-    KVCache cache(model.config(), model.config().max_position_embeddings);
+    const Model model = open_model(directory, options.computing);
+    KVCache cache(model.config(), model.config().max_position_embeddings, model.precision());
     const std::string text = prompt_text(options.prompt);
     const std::vector<int> prompt = prompt_tokens(tokenizer, text, context_size(model, cache));
 
@@ -133,6 +134,7 @@ void add_generate(CLI::App& app) {
         ->type_name("TEXT")
         ->required();
     add_generation_options(*command, options->generation, options->sampling);
+    add_compute_options(*command, options->computing);
     command->footer(examples);
     command->callback([options] { run(*options); });
 }

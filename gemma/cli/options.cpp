@@ -1,11 +1,18 @@
 #include "gemma/cli/options.hpp"
 
+#include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/checkpoint/embedded.hpp"
 #include "gemma/error.hpp"
+#include "gemma/model/config.hpp"
+#include "gemma/model/weights.hpp"
+#include "gemma/parallel.hpp"
+#include "gemma/precision.hpp"
 
 #include <charconv>
+#include <memory>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 namespace gemma {
 
@@ -19,6 +26,37 @@ void add_model_option(CLI::App& command, std::string& model) {
 
 std::filesystem::path model_directory(const std::string& model) {
     return model.empty() ? embedded_model() : std::filesystem::path(model);
+}
+
+void add_compute_options(CLI::App& command, ComputeOptions& options) {
+    const auto known = [](const std::string& text) {
+        return text == "float32" || text == "bfloat16" ? "" : "found " + text + ", expected float32 or bfloat16";
+    };
+    const auto positive = [](const std::string& text) {
+        return text.find('-') == text.npos && text.find_first_not_of('0') != text.npos
+                   ? ""
+                   : "found " + text + ", expected 1 or more";
+    };
+    const std::string precision = options.precision.empty() ? "bfloat16 where the weights are" : options.precision;
+    command
+        .add_option("--precision", options.precision,
+                    "Numbers to compute with: float32, or bfloat16 as the\n"
+                    "official model rounds them (default: " +
+                        precision + ")")
+        ->type_name("TYPE")
+        ->check(CLI::Validator(known, ""));
+    command.add_option("--threads", options.threads, "Threads to compute with (default: one for each core)")
+        ->type_name("N")
+        ->check(CLI::Validator(positive, ""));
+}
+
+Model open_model(const std::filesystem::path& directory, const ComputeOptions& options) {
+    if (options.threads > 0) set_threads(options.threads);
+    const Config config = read_config(directory / "config.json");
+    Weights weights = load_weights(std::make_shared<const Checkpoint>(directory), config);
+    const bool bfloat16 = options.precision.empty() ? weights.embed_tokens.dtype == DType::bfloat16
+                                                    : options.precision == to_string(Precision::bfloat16);
+    return {config, std::move(weights), bfloat16 ? Precision::bfloat16 : Precision::float32};
 }
 
 std::filesystem::path embedded_model_named(const std::string& name) {

@@ -1,10 +1,12 @@
-// What several subcommands ask for in the same way: which model, and which tokens.
+// What several subcommands ask for in the same way: which model, how it computes, and which tokens.
 #pragma once
 
+#include "gemma/model/model.hpp"
 #include "gemma/text/tokenizer.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -17,6 +19,18 @@ void add_model_option(CLI::App& command, std::string& model);
 
 /// The directory that --model names; empty stands for the small model that comes with the program.
 std::filesystem::path model_directory(const std::string& model);
+
+/// In which numbers, and on how many threads, a model computes.
+struct ComputeOptions {
+    std::string precision{};  // "float32", "bfloat16"; empty: bfloat16 where the weights are bfloat16, else float32
+    std::size_t threads = 0;  // 0: one for each core
+};
+
+/// Adds --precision and --threads; what `options` holds already is the default.
+void add_compute_options(CLI::App& command, ComputeOptions& options);
+
+/// Opens a model directory to compute as the options say, and sets the number of threads.
+Model open_model(const std::filesystem::path& directory, const ComputeOptions& options);
 
 /// The directory of the model that came with the program and has this name; empty for any other.
 std::filesystem::path embedded_model_named(const std::string& name);

@@ -18,6 +18,7 @@
 #pragma once
 
 #include "gemma/linear/linear.hpp"
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 #include "gemma/trace/trace.hpp"
 
@@ -45,6 +46,7 @@ struct FeedForwardWeights {
 };
 
 /// Gemma's MLP: down(gelu_tanh(gate(x)) ⊗ up(x)) for x [T, D]; returns [T, D].
-Matrix feed_forward(const Matrix& x, const FeedForwardWeights& weights, Trace trace = {});
+Matrix feed_forward(const Matrix& x, const FeedForwardWeights& weights, Trace trace = {},
+                    Precision precision = Precision::float32);
 
 }  // namespace gemma

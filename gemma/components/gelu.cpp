@@ -1,6 +1,8 @@
 #include "gemma/components/gelu.hpp"
 
 #include "gemma/components/sigmoid.hpp"
+#include "gemma/elementwise.hpp"
+#include "gemma/parallel.hpp"
 
 #include <cmath>
 
@@ -14,12 +16,16 @@ constexpr float one_over_sqrt_2_pi = 0.3989422804014327f;
 constexpr float cubic = 0.044715f;
 constexpr float sigmoid_slope = 1.702f;
 
-float gelu_exact(float x) { return x * normal_cdf(x); }
-
-float gelu_tanh(float x) {
-    const float inner = sqrt_2_over_pi * (x + cubic * x * x * x);
-    return 0.5f * x * (1.0f + std::tanh(inner));
+// The tanh form, in vectors: Gemma's MLP needs it for every number of its gate.
+GEMMA_WIDEST_VECTORS void gelu_tanh(float* values, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const float x = values[i];
+        const float inner = sqrt_2_over_pi * (x + cubic * x * x * x);
+        values[i] = 0.5f * x * (1.0f + vector_tanh(inner));
+    }
 }
+
+float gelu_exact(float x) { return x * normal_cdf(x); }
 
 float gelu_sigmoid(float x) { return x * sigmoid(sigmoid_slope * x); }
 
@@ -49,7 +55,7 @@ float normal_cdf(float x) { return 0.5f * (1.0f + std::erf(x * one_over_sqrt_2))
 float gelu(float x, Gelu form) {
     switch (form) {
         case Gelu::exact: return gelu_exact(x);
-        case Gelu::tanh: return gelu_tanh(x);
+        case Gelu::tanh: gelu_tanh(&x, 1); return x;
         case Gelu::sigmoid: return gelu_sigmoid(x);
     }
     return x;
@@ -64,8 +70,18 @@ float gelu_derivative(float x, Gelu form) {
     return 1.0f;
 }
 
-Matrix gelu(Matrix x, Gelu form) {
-    for (float& value : x) value = gelu(value, form);
+void gelu(float* values, std::size_t count, Gelu form, Precision precision) {
+    if (form == Gelu::tanh) {
+        gelu_tanh(values, count);
+    } else {
+        for (std::size_t i = 0; i < count; ++i) values[i] = gelu(values[i], form);
+    }
+    round_to(precision, values, count);
+}
+
+Matrix gelu(Matrix x, Gelu form, Precision precision) {
+    parallel_for(x.size(), 1 << 13,
+                 [&](std::size_t first, std::size_t last) { gelu(x.data() + first, last - first, form, precision); });
     return x;
 }
 

@@ -14,7 +14,10 @@
 // What Gemma does: the tanh form, also where its config.json says "gelu".
 #pragma once
 
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
+
+#include <cstddef>
 
 namespace gemma {
 
@@ -26,8 +29,11 @@ float gelu(float x, Gelu form = Gelu::tanh);
 /// The slope d gelu / dx, in the same form.
 float gelu_derivative(float x, Gelu form = Gelu::tanh);
 
+/// Replaces `count` numbers by their GELU.
+void gelu(float* values, std::size_t count, Gelu form = Gelu::tanh, Precision precision = Precision::float32);
+
 /// Each number of x [T, F].
-Matrix gelu(Matrix x, Gelu form = Gelu::tanh);
+Matrix gelu(Matrix x, Gelu form = Gelu::tanh, Precision precision = Precision::float32);
 
 /// Φ(x), the probability that a standard normal number is at most x.
 float normal_cdf(float x);

@@ -10,11 +10,12 @@
 //
 // What Gemma does differently from the paper: the partner of number j is j + d/2 ("half-split"), not its neighbour;
 // the two are the same up to the order of the numbers, but a checkpoint fits one of them only. Queries and keys are
-// turned, values are not. Angles are float32, theta = 10000.
+// turned, values are not. Angles and the turn are float32, theta = 10000.
 //
 // Trace points: none of its own; attention shows the turned tensors as .q_rope and .k_rope.
 #pragma once
 
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
@@ -34,6 +35,6 @@ Vector rope_frequencies(std::size_t head_dim, float theta = 10000.0f);
 Rotation rope_rotation(std::size_t first_position, std::size_t tokens, std::size_t head_dim, float theta = 10000.0f);
 
 /// Turns each head of each token: x is [T, heads, d]; the same angles for all heads. Returns [T, heads, d].
-Tensor3 rope(Tensor3 x, const Rotation& rotation);
+Tensor3 rope(Tensor3 x, const Rotation& rotation, Precision precision = Precision::float32);
 
 }  // namespace gemma

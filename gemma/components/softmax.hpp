@@ -7,6 +7,7 @@
 // What Gemma does: the softmax of attention is causal, a token sees itself and those before it.
 #pragma once
 
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
@@ -21,6 +22,6 @@ Vector softmax(Vector values);
 
 /// Softmax over the last axis of scores [H, T, S] where token t of this call, the (S - T + t)-th in all, sees the
 /// S - T + t + 1 tokens up to itself. What it does not see gets probability 0.
-Tensor3 causal_softmax(Tensor3 scores);
+Tensor3 causal_softmax(Tensor3 scores, Precision precision = Precision::float32);
 
 }  // namespace gemma

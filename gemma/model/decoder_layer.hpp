@@ -11,6 +11,7 @@
 
 #include "gemma/components/rope.hpp"
 #include "gemma/model/weights.hpp"
+#include "gemma/precision.hpp"
 #include "gemma/tensor.hpp"
 #include "gemma/trace/trace.hpp"
 
@@ -19,6 +20,6 @@ namespace gemma {
 /// x is the residual stream [T, D] of the tokens after those in `past`, to which their keys and values are added.
 /// Returns [T, D].
 Matrix decoder_layer(Matrix x, const LayerWeights& weights, const Rotation& rotation, float rms_norm_eps,
-                     KeyValues& past, Trace trace = {});
+                     KeyValues& past, Trace trace = {}, Precision precision = Precision::float32);
 
 }  // namespace gemma

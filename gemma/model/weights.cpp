@@ -90,6 +90,27 @@ void require_tied_head(const Checkpoint& checkpoint, const WeightMatrix& embeddi
     }
 }
 
+// What rounded weights view: copies, and for what was bfloat16 already the storage it had.
+struct RoundedStorage {
+    std::shared_ptr<const void> before;
+    std::vector<std::unique_ptr<std::byte[]>> copies;
+};
+
+void round(WeightMatrix& matrix, RoundedStorage& storage) {
+    if (matrix.dtype == DType::bfloat16) return;
+    const std::size_t columns = matrix.columns, row_bytes = columns * size_of(DType::bfloat16);
+    std::byte* const copy = storage.copies.emplace_back(std::make_unique<std::byte[]>(matrix.rows * row_bytes)).get();
+    std::vector<float> row(columns);
+    for (std::size_t i = 0; i < matrix.rows; ++i) {
+        copy_row(matrix, i, row.data());
+        from_float32(row.data(), columns, DType::bfloat16, copy + i * row_bytes);
+    }
+    matrix.data = copy;
+    matrix.dtype = DType::bfloat16;
+}
+
+void round(Vector& vector) { round_to(Precision::bfloat16, vector.data(), vector.size()); }
+
 }  // namespace
 
 Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config) {
@@ -110,6 +131,25 @@ Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config&
     }
     weights.norm = load.vector("model.norm");
     weights.storage = load.storage();
+    return weights;
+}
+
+Weights in_bfloat16(Weights weights) {
+    auto storage = std::make_shared<RoundedStorage>();
+    storage->before = std::move(weights.storage);
+    round(weights.embed_tokens, *storage);
+    for (LayerWeights& layer : weights.layers) {
+        AttentionWeights& attention = layer.self_attn;
+        FeedForwardWeights& mlp = layer.mlp;
+        round(layer.input_layernorm);
+        round(layer.post_attention_layernorm);
+        for (WeightMatrix* matrix : {&attention.q_proj, &attention.k_proj, &attention.v_proj, &attention.o_proj,
+                                     &mlp.gate_proj, &mlp.up_proj, &mlp.down_proj}) {
+            round(*matrix, *storage);
+        }
+    }
+    round(weights.norm);
+    weights.storage = std::move(storage);
     return weights;
 }
 

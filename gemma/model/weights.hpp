@@ -35,4 +35,7 @@ struct Weights {
 /// lm_head that is not the embedding once more.
 Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
 
+/// The same weights as bfloat16 numbers: what is not stored so is rounded, into memory of its own.
+Weights in_bfloat16(Weights weights);
+
 }  // namespace gemma

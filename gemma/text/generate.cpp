@@ -1,14 +1,15 @@
 #include "gemma/text/generate.hpp"
 
+#include "gemma/checkpoint/finite.hpp"
 #include "gemma/error.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <string>
 
 namespace gemma {
 
 namespace {
-
-constexpr std::size_t prefill_tokens = 256;  // of one piece: beyond this, larger matrix products are hardly faster
 
 void require_room(std::size_t context, std::size_t past, std::size_t prompt) {
     if (prompt == 0) fail("the prompt has no tokens, expected at least one");
@@ -36,6 +37,39 @@ bool contains(const std::vector<int>& tokens, int token) {
     return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
 }
 
+// Keeps the name of the first tensor of a forward pass that holds NaN or infinity.
+class FirstNotFinite : public Observer {
+public:
+    void observe(const std::string& tensor, const TensorView& numbers) override {
+        if (!name.empty()) return;
+        const auto* const data = reinterpret_cast<const std::byte*>(numbers.data);
+        if (not_finite(data, DType::float32, numbers.size()).count > 0) name = tensor;
+    }
+
+    std::string name;
+};
+
+bool are_finite(const Matrix& logits) {
+    return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
+}
+
+// Logits that are no numbers choose no token. Where they come from is found by running all tokens since `past` again.
+[[noreturn]] void name_not_finite(const Model& model, KVCache& cache, std::size_t past,
+                                  const std::vector<int>& tokens) {
+    cache.truncate(past);
+    FirstNotFinite first;
+    prefill(model, cache, tokens, Trace(first));
+    cache.truncate(past);
+    if (first.name.empty()) fail("the edits make logits that are no numbers, expected a finite number each");
+    fail("{} is the first tensor with NaN or infinity, expected finite numbers (gemma inspect --check: the weights')",
+         first.name);
+}
+
+std::vector<int> joined(std::vector<int> tokens, const std::vector<int>& more) {
+    tokens.insert(tokens.end(), more.begin(), more.end());
+    return tokens;
+}
+
 }  // namespace
 
 std::size_t context_size(const Model& model, const KVCache& cache) {
@@ -44,14 +78,15 @@ std::size_t context_size(const Model& model, const KVCache& cache) {
 
 Generation generate(const Model& model, KVCache& cache, const std::vector<int>& prompt, Sampler& sampler,
                     const GenerateOptions& options, const OnToken& on_token, Trace trace) {
-    const std::size_t context = context_size(model, cache);
-    require_room(context, cache.length(), prompt.size());
+    const std::size_t context = context_size(model, cache), past = cache.length();
+    require_room(context, past, prompt.size());
 
     std::vector<int> tokens;
     Matrix logits = prefill(model, cache, prompt, trace);
     while (true) {
         if (tokens.size() == options.max_tokens) return {tokens, Stop::max_tokens};
         if (cache.length() == context) return {tokens, Stop::context_full};
+        if (!are_finite(logits)) name_not_finite(model, cache, past, joined(prompt, tokens));
         const int token = sampler(logits);
         if (contains(options.stop_tokens, token)) return {tokens, Stop::stop_token};
         tokens.push_back(token);

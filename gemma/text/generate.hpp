@@ -16,6 +16,9 @@
 
 namespace gemma {
 
+/// A prompt is read in pieces of so many tokens: beyond this, larger matrix products are hardly faster.
+constexpr std::size_t prefill_tokens = 256;
+
 struct GenerateOptions {
     std::size_t max_tokens = 256;
     std::vector<int> stop_tokens = {SpecialTokens::eos, SpecialTokens::end_of_turn};

@@ -17,6 +17,7 @@ using gemma::AttentionWeights;
 using gemma::KeyValues;
 using gemma::Matrix;
 using gemma::Matrix64;
+using gemma::Precision;
 using gemma::rope_rotation;
 using gemma::Tensor3;
 using gemma::Trace;
@@ -188,6 +189,54 @@ TEST_CASE("tokens in pieces after what is cached give the same as all at once") 
             CHECK_CLOSE(layer.forward(rows_of(x, first, count), past), rows_of(all, first, count), 1e-6);
         }
         CHECK(past.length == 9);
+    }
+}
+
+TEST_CASE("without a trace scores come a few tokens at a time, with the same result") {
+    const std::size_t T = 150, more = 70;  // many pieces, and more than one part of the values in the second call
+    for (const auto precision : {Precision::float32, Precision::bfloat16}) {
+        for (const std::size_t K : {1, 2, 4}) {
+            CAPTURE(K);
+            const Attention layer(4, K, 16, 24);
+            const auto rounded = [&](Matrix x) { return gemma::rounded(precision, std::move(x)); };
+            Attention stored = layer;
+            for (Matrix* matrix : {&stored.q_proj, &stored.k_proj, &stored.v_proj, &stored.o_proj}) {
+                *matrix = rounded(*matrix);
+            }
+            KeyValues pieces(K, 700, 16, precision), whole(K, 700, 16, precision);
+            const auto forward = [&](const Matrix& x, KeyValues& past, Trace trace) {
+                const gemma::Rotation rotation = rope_rotation(past.length, x.shape(0), 16);
+                return attention(x, stored.weights(), rotation, past, trace, precision);
+            };
+            for (const std::size_t count : {T, std::size_t{400}, std::size_t{1}, more}) {
+                CAPTURE(count);
+                const Matrix x = rounded(gemma::random_matrix(count, 24, static_cast<unsigned>(count)));
+                gemma::NamesObserver observer;
+                // Sums may take another order: in bfloat16 a number may then be rounded to the neighbour, 2^-7 away.
+                const double tolerance = precision == Precision::float32 ? 1e-6 : 0x1p-7;
+                CHECK_CLOSE(forward(x, pieces, {}), forward(x, whole, Trace(observer)), tolerance);
+            }
+        }
+    }
+}
+
+TEST_CASE("keys and values in bfloat16 take half the memory and give the same numbers") {
+    const Attention layer(4, 2, 6, 10);
+    const Matrix x = gemma::rounded(Precision::bfloat16, gemma::random_matrix(9, 10, 1));
+    KeyValues narrow(2, 9, 6, Precision::bfloat16), wide(2, 9, 6);
+    const auto forward = [&](KeyValues& past) {
+        return attention(x, layer.weights(), rope_rotation(0, 9, 6), past, {}, Precision::bfloat16);
+    };
+    CHECK_CLOSE(forward(narrow), forward(wide), 0x1p-7);  // one step of a bfloat16 number
+    CHECK(narrow.precision() == Precision::bfloat16);
+    CHECK(wide.precision() == Precision::float32);
+    CHECK(narrow.length == 9);
+    CHECK(narrow.capacity() == wide.capacity());
+    CHECK(narrow.keys.size() + narrow.values.size() == 0);
+    CHECK(wide.bfloat16_keys.size() + wide.bfloat16_values.size() == 0);
+    for (std::size_t i = 0; i < wide.keys.size(); ++i) {
+        CHECK(gemma::bfloat16_to_float(narrow.bfloat16_keys.data()[i]) == wide.keys.data()[i]);
+        CHECK(gemma::bfloat16_to_float(narrow.bfloat16_values.data()[i]) == wide.values.data()[i]);
     }
 }
 

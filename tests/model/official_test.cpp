@@ -4,13 +4,13 @@
 #include "gemma/checkpoint/embedded.hpp"
 #include "gemma/checkpoint/safetensors.hpp"
 #include "gemma/model/model.hpp"
+#include "tests/model/official_run.hpp"
 #include "tests/support/recording.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -22,27 +22,13 @@ namespace fs = std::filesystem;
 
 struct Fixture {
     explicit Fixture(const fs::path& model_directory, const fs::path& expected_file)
-        : model(model_directory), expected(expected_file), cache(model.config(), 1024) {
-        const StoredTensor& stored = *expected.find("tokens");
-        REQUIRE(stored.dtype == DType::int64);
-        for (std::size_t t = 0; t < stored.shape[0]; ++t) {
-            std::int64_t token;
-            std::memcpy(&token, stored.data + t * sizeof token, sizeof token);
-            tokens.push_back(static_cast<int>(token));
-        }
-    }
+        : model(model_directory), expected(expected_file), cache(model.config(), 1024), tokens(tokens_of(expected)) {}
 
     Model model;
     SafetensorsFile expected;
     KVCache cache;
     std::vector<int> tokens;
 };
-
-std::vector<float> values_of(const StoredTensor& tensor) {
-    std::vector<float> values(element_count(tensor.shape));
-    to_float32(tensor.data, tensor.dtype, values.size(), values.data());
-    return values;
-}
 
 // The design's tolerances, relative to the tensor's largest magnitude.
 float tolerance_of(const std::string& name) { return name == "lm_head" ? 5e-5f : 1e-5f; }
@@ -58,22 +44,6 @@ float relative_difference(const std::vector<float>& found, const std::vector<flo
         if (!(distance <= difference)) difference = distance;  // also takes over a NaN
     }
     return magnitude > 0.0f ? difference / magnitude : difference;
-}
-
-bool is_over_tokens_seen(const std::string& name) {
-    const auto ends_with = [&](const std::string& end) {
-        return name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
-    };
-    return ends_with(".scores") || ends_with(".probs");
-}
-
-std::vector<fs::path> fixture_directories() {
-    std::vector<fs::path> directories;
-    for (const auto& entry : fs::directory_iterator(fs::path(GEMMA_FIXTURES) / "tiny")) {
-        if (entry.is_directory()) directories.push_back(entry.path());
-    }
-    std::sort(directories.begin(), directories.end());
-    return directories;
 }
 
 // One record from several calls: rows appended along the token axis; what a call could not see yet is 0.

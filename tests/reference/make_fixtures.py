@@ -19,11 +19,12 @@ SMALL = dict(vocab_size=96, hidden_size=48, intermediate_size=64, num_hidden_lay
 # What each one is there for is said in README.md. A key that is not given is SMALL's.
 FIXTURES = {
     "one_kv_head": dict(num_key_value_heads=1, activation={"hidden_act": "gelu"}),
-    "two_kv_heads": dict(num_attention_heads=6, num_key_value_heads=2),
+    "two_kv_heads": dict(num_attention_heads=6, num_key_value_heads=2, also="bfloat16"),
     "all_kv_heads": dict(num_key_value_heads=4, head_dim=8, hidden_size=32,
                          activation={"hidden_activation": "gelu_pytorch_tanh"}),
-    "wide_heads": dict(num_attention_heads=2, num_key_value_heads=1, head_dim=256, hidden_size=32, num_hidden_layers=1),
-    "one_token": dict(tokens=1),
+    "wide_heads": dict(num_attention_heads=2, num_key_value_heads=1, head_dim=256, hidden_size=32, num_hidden_layers=1,
+                       also="bfloat16"),
+    "one_token": dict(tokens=1, also="bfloat16"),
     "one_layer": dict(num_hidden_layers=1, num_attention_heads=8, num_key_value_heads=4, head_dim=4, tokens=33,
                       embedding_scale=1e-3),
     "six_layers": dict(num_hidden_layers=6, hidden_size=32, intermediate_size=48, num_key_value_heads=1,
@@ -31,7 +32,7 @@ FIXTURES = {
     "long": dict(hidden_size=32, num_attention_heads=2, num_key_value_heads=1, head_dim=32, vocab_size=48, tokens=640,
                  names=("lm_head", "model.norm", "*.0.self_attn.[qk]_rope", "*.1.self_attn.context")),
     "bfloat16": dict(num_key_value_heads=1, dtype="bfloat16", also="bfloat16"),
-    "float16": dict(num_attention_heads=3, num_key_value_heads=3, dtype="float16"),
+    "float16": dict(num_attention_heads=3, num_key_value_heads=3, dtype="float16", also="bfloat16"),
     "sharded": dict(intermediate_size=128, dtype="bfloat16", shard_limit=24000),
 }
 

@@ -1,6 +1,9 @@
 #include "gemma/text/generate.hpp"
 
 #include "gemma/error.hpp"
+#include "gemma/parallel.hpp"
+#include "gemma/precision.hpp"
+#include "tests/support/approx.hpp"
 #include "tests/support/recording.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
@@ -233,6 +236,36 @@ TEST_CASE("generate: the same seed tells the same story") {
     CHECK(story(1) == story(1));
     CHECK(story(1) != story(2));
     CHECK(story(1) != greedy_without_cache(tiny(), prompt, 40));
+}
+
+TEST_CASE("generate: the same text with one thread and with two, in both precisions") {
+    const std::size_t before = threads();
+    for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
+        const Model model(long_tiny().config(), long_tiny().weights(), precision);
+        const auto text = [&](std::size_t count) {
+            set_threads(count);
+            SamplerOptions options;
+            options.temperature = 1.0f;
+            options.seed = 3;
+            KVCache cache(model.config(), 1024, precision);
+            Sampler sampler(options);
+            return generate(model, cache, std::vector<int>(300, 50), sampler, at_most(60)).tokens;
+        };
+        CHECK(text(1) == text(2));
+    }
+    set_threads(before);
+}
+
+TEST_CASE("generate: a model in bfloat16 with a cache in bfloat16") {
+    const Model model(tiny().config(), tiny().weights(), Precision::bfloat16);
+    CHECK(model.precision() == Precision::bfloat16);
+    KVCache narrow(model.config(), 64, model.precision()), wide(model.config(), 64);
+    const Matrix logits = model.forward(prompt, narrow);
+    CHECK_CLOSE(rounded(Precision::bfloat16, logits), logits, 0.0);
+    CHECK(largest_difference("logits", tiny().forward(prompt, wide), logits).relative > 1e-4);
+    // The other way round the cache would lose digits that the model has.
+    CHECK(message_of<Error>([&] { tiny().forward(prompt, narrow); }) ==
+          "the cache keeps bfloat16 numbers, expected the float32 that the model computes in");
 }
 
 TEST_CASE("generate: a trace sees the prompt and then one token at a time") {

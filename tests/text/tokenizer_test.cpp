@@ -2,12 +2,14 @@
 #include "gemma/checkpoint/embedded.hpp"
 
 #include "gemma/error.hpp"
+#include "tests/fuzz/tokenizer_model.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tokenizer_fixture.hpp"
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <random>
 #include <string>
@@ -220,14 +222,57 @@ TEST_CASE("tokenizer: a file that is no tokenizer is an error that names it") {
     };
     const std::string name = (directory / "tokenizer.model").string();
     CHECK(message_of<Error>([&] { Tokenizer(directory / "missing"); }) ==
-          (directory / "missing").string() + ": cannot be opened, expected a sentencepiece model");
+          (directory / "missing").string() +
+              ": cannot be opened (No such file or directory), expected a readable file");
     CHECK(message_of<Error>([&] { Tokenizer(directory.path()); }) ==
-          directory.path().string() + ": cannot be opened, expected a sentencepiece model");
+          directory.path().string() + ": found a directory, expected a file");
     CHECK(message_for("") == name + ": found 0 bytes that are no sentencepiece model");
     CHECK(message_for("version https://git-lfs.github.com/spec/v1\n").find("no sentencepiece model") !=
           std::string::npos);
     CHECK(message_for(model.substr(0, model.size() / 2)).find(name) == 0);
     CHECK(message_for(model) == "");
+}
+
+// What loading a model says that has these fields behind those of a good one.
+std::string message_with(const std::string& fields) {
+    const TemporaryDirectory directory;
+    write_file(directory / "tokenizer.model", fuzz::good_tokenizer() + fields);
+    return message_of<Error>([&] { Tokenizer(directory / "tokenizer.model"); });
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST_CASE("tokenizer: what sentencepiece would believe unchecked is refused before") {
+    using fuzz::field;
+    using fuzz::piece;
+    CHECK(message_with("") == "");
+    CHECK(message_with(piece("th", -1, 1)) == "");
+    // A table that says where text goes on, beyond its end.
+    const std::string table = std::string("\x08\0\0\0", 4) + std::string(8, '\xff') + "abc";
+    CHECK(contains(message_with(field(3, field(2, table))),
+                   "found a normalization table of 15 bytes, expected none: Gemma keeps text as it is"));
+    CHECK(contains(message_with(field(5, field(2, table))), "found a normalization table"));
+    CHECK(contains(message_with(field(2, fuzz::setting(3, 1))),
+                   "found the kind 1 of tokenizer, expected 2, byte-pair encoding"));
+    CHECK(contains(message_with(piece(std::string(2000, 'a'), -1, 1)), "has 2000 bytes, expected at most 1024"));
+    CHECK(message_with(piece(std::string(64, 'a'), -1, 4)) == "");
+    CHECK(contains(message_with(piece(std::string(65, 'a'), -1, 4)), "has 65 characters, expected at most 64"));
+    CHECK(contains(message_with(piece("a\xff", -1, 1)), "has byte 0xFF at offset 1, expected UTF-8"));
+    CHECK(contains(message_with(piece("th", std::nanf(""), 1)), "has the score nan, expected a number"));
+    CHECK(contains(message_with(piece("", -1, 1)), "no sentencepiece model"));   // an empty piece
+    CHECK(contains(message_with(piece("t", -1, 1)), "no sentencepiece model"));  // one that is there
+    CHECK(contains(message_with("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "no sentencepiece model"));
+    CHECK(contains(message_with("\x0b"), "no sentencepiece model"));  // a kind of field that there is not
+}
+
+TEST_CASE("tokenizer: a file cut short at any length is an error or has fewer pieces") {
+    const TemporaryDirectory directory;
+    const std::string model = fuzz::good_tokenizer();
+    for (std::size_t length = 0; length < model.size(); length += length < 60 || length > model.size() - 60 ? 1 : 97) {
+        CAPTURE(length);
+        write_file(directory / "tokenizer.model", model.substr(0, length));
+        CHECK(message_of<Error>([&] { Tokenizer(directory / "tokenizer.model"); }) != "");  // the settings come last
+    }
 }
 
 TEST_CASE("tokenizer: special tokens elsewhere are an error") {
