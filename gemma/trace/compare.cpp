@@ -1,6 +1,8 @@
 #include "gemma/trace/compare.hpp"
 
+#include "gemma/dtype.hpp"
 #include "gemma/error.hpp"
+#include "gemma/trace/layout.hpp"
 #include "gemma/trace/names.hpp"
 
 #include <algorithm>
@@ -13,11 +15,6 @@ namespace gemma {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-Shape without_ones(Shape shape) {
-    shape.erase(std::remove(shape.begin(), shape.end(), std::size_t{1}), shape.end());
-    return shape;
-}
 
 Shape with_last_two_merged(Shape shape) {
     if (shape.size() < 2) return shape;
@@ -77,31 +74,95 @@ Shape index_of(std::size_t i, const Shape& shape) {
     return index;
 }
 
-void compare_numbers(TensorComparison& row, const std::vector<float>& a, const std::vector<float>& b,
-                     const Visible& visible) {
-    double magnitude = 0, product = 0, squares_a = 0, squares_b = 0;
-    std::size_t place = 0;
+// One unit in the last place of a bfloat16 of this magnitude, which has 8 significant bits: 2^(e - 7) for one from 2^e
+// up to 2^(e + 1). Below the smallest normal number the units no longer shrink.
+double bfloat16_unit(double magnitude) {
+    constexpr int smallest_exponent = std::numeric_limits<float>::min_exponent - 1;
+    const int exponent = magnitude == 0 ? smallest_exponent : std::ilogb(magnitude);
+    return std::ldexp(1.0, std::max(exponent, smallest_exponent) - 7);
+}
+
+// How many units of the last place lie between the two as bfloat16 numbers: 0 for the same, 1 for neighbours.
+double bfloat16_units(float a, float b) {
+    const float left = bfloat16_to_float(float_to_bfloat16(a)), right = bfloat16_to_float(float_to_bfloat16(b));
+    const double difference = difference_of(left, right);
+    if (difference == 0 || std::isinf(difference)) return difference;
+    return difference / bfloat16_unit(std::max(std::fabs(left), std::fabs(right)));
+}
+
+// The sums over all pairs of numbers that count.
+struct Sums {
+    std::size_t count = 0, same_bfloat16 = 0;
+    std::size_t place = 0;  // of the largest difference
+    double magnitude = 0, product = 0, squares_a = 0, squares_b = 0, squares_of_differences = 0;
+
+    void add(float a, float b) {
+        const double difference = difference_of(a, b);
+        squares_of_differences += difference * difference;
+        if (!std::isfinite(a) || !std::isfinite(b)) return;
+        magnitude = std::max(magnitude, std::fabs(static_cast<double>(a)));
+        product += static_cast<double>(a) * b;
+        squares_a += static_cast<double>(a) * a;
+        squares_b += static_cast<double>(b) * b;
+    }
+};
+
+Sums sum_up(TensorComparison& row, const std::vector<float>& a, const std::vector<float>& b, const Visible& visible) {
+    Sums sums;
     for (std::size_t i = 0; i < a.size(); ++i) {
         if (!visible(i)) continue;
-        const double difference = difference_of(a[i], b[i]);
+        const double difference = difference_of(a[i], b[i]), units = bfloat16_units(a[i], b[i]);
         if (difference > row.difference) {
             row.difference = difference;
-            place = i;
+            sums.place = i;
         }
-        if (!std::isfinite(a[i]) || !std::isfinite(b[i])) continue;
-        magnitude = std::max(magnitude, std::fabs(static_cast<double>(a[i])));
-        product += static_cast<double>(a[i]) * b[i];
-        squares_a += static_cast<double>(a[i]) * a[i];
-        squares_b += static_cast<double>(b[i]) * b[i];
+        row.units = std::max(row.units, units);
+        ++sums.count;
+        sums.same_bfloat16 += units == 0;
+        sums.add(a[i], b[i]);
     }
-    row.relative = ratio(row.difference, magnitude);
-    row.cosine = cosine_of(product, squares_a, squares_b);
+    return sums;
+}
+
+// Of the numbers that count, the share whose difference is at most `largest`.
+double share_within(double largest, const std::vector<float>& a, const std::vector<float>& b, const Visible& visible) {
+    std::size_t count = 0, within = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        if (!visible(i)) continue;
+        ++count;
+        within += difference_of(a[i], b[i]) <= largest;
+    }
+    return count == 0 ? 1 : static_cast<double>(within) / static_cast<double>(count);
+}
+
+void compare_numbers(TensorComparison& row, const std::vector<float>& a, const std::vector<float>& b,
+                     const Visible& visible) {
+    const Sums sums = sum_up(row, a, b, visible);
+    row.relative = ratio(row.difference, sums.magnitude);
+    row.rms = std::sqrt(ratio(sums.squares_of_differences, sums.squares_a));
+    row.cosine = cosine_of(sums.product, sums.squares_a, sums.squares_b);
+    row.within = share_within(row.tolerance * sums.magnitude, a, b, visible);
+    if (sums.count > 0) {
+        const auto count = static_cast<double>(sums.count);
+        row.rms_difference = std::sqrt(sums.squares_of_differences / count);
+        row.identical = static_cast<double>(sums.same_bfloat16) / count;
+    }
     row.match = row.relative <= row.tolerance ? Match::same : Match::different;
     if (a.empty()) return;
-    row.index = index_of(place, row.reference_shape);
-    row.reference_number = a[place];
-    row.other_number = b[place];
+    row.index = index_of(sums.place, row.reference_shape);
+    row.reference_number = a[sums.place];
+    row.other_number = b[sums.place];
 }
+
+TensorComparison only_in(const std::string& name, const Record& record, Match match) {
+    TensorComparison row;
+    row.name = name;
+    row.match = match;
+    (match == Match::only_in_reference ? row.reference_shape : row.other_shape) = record.shape(name);
+    return row;
+}
+
+}  // namespace
 
 TensorComparison compare_tensor(const std::string& name, const Record& reference, const Record& other,
                                 double tolerance) {
@@ -120,16 +181,6 @@ TensorComparison compare_tensor(const std::string& name, const Record& reference
                     Visible(name, row.reference_shape, range));
     return row;
 }
-
-TensorComparison only_in(const std::string& name, const Record& record, Match match) {
-    TensorComparison row;
-    row.name = name;
-    row.match = match;
-    (match == Match::only_in_reference ? row.reference_shape : row.other_shape) = record.shape(name);
-    return row;
-}
-
-}  // namespace
 
 double default_tolerance(const std::string& name) { return name == "lm_head" ? 5e-5 : 1e-5; }
 
@@ -172,8 +223,8 @@ Comparison compare(const Record& reference, const Record& other, std::optional<d
     return comparison;
 }
 
-std::string different_runs(const TraceFile& reference, const TraceFile& other) {
-    const std::vector<int>&a = reference.header().tokens, &b = other.header().tokens;
+std::string different_runs(const std::vector<int>& a, TokenRange rows, const std::vector<int>& b,
+                           TokenRange other_rows) {
     if (a.empty() || b.empty()) return "";
     const std::size_t both = std::min(a.size(), b.size());
     const auto place = static_cast<std::size_t>(
@@ -181,12 +232,15 @@ std::string different_runs(const TraceFile& reference, const TraceFile& other) {
     if (place < both) return fmt::format("the tokens differ: token {} is {} and {}", place, a[place], b[place]);
     if (a.size() != b.size()) return fmt::format("the tokens differ: there are {} and {}", a.size(), b.size());
 
-    const TokenRange rows = reference.range(), other_rows = other.range();
     if (rows.begin != other_rows.begin || std::min(rows.end, a.size()) != std::min(other_rows.end, b.size())) {
         return fmt::format("the rows differ: those of tokens {} to {}, and {} to {}", rows.begin,
                            std::min(rows.end, a.size()) - 1, other_rows.begin, std::min(other_rows.end, b.size()) - 1);
     }
     return "";
+}
+
+std::string different_runs(const TraceFile& reference, const TraceFile& other) {
+    return different_runs(reference.header().tokens, reference.range(), other.header().tokens, other.range());
 }
 
 }  // namespace gemma

@@ -3,6 +3,7 @@
 #include "gemma/error.hpp"
 #include "gemma/trace/names.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace gemma {
@@ -33,7 +34,29 @@ Layout layout_of(const std::string& name, const Shape& shape) {
     return {shape[1], shape[0], shape[2], shape[2], shape[1] * shape[2]};
 }
 
+// Copies the patch's row of a head and a token; does nothing where it has no such row.
+void patch_row(const Patch& patch, const Layout& layout, std::size_t head, std::size_t token, Places numbers,
+               float* row) {
+    if (token < patch.first_token || token - patch.first_token >= layout.rows) return;
+    const float* from =
+        patch.tensor.numbers.data() + head * layout.head_stride + (token - patch.first_token) * layout.row_stride;
+    // Scores and probs may be of a run with fewer tokens: those that this token sees are all there.
+    for (std::size_t i = numbers.begin; i < std::min(numbers.end, layout.numbers); ++i) row[i] = from[i];
+}
+
 }  // namespace
+
+void require_fit(const std::string& what, const std::string& name, const Patch& patch, const Shape& shape) {
+    const std::size_t axis = token_axis(name, shape);
+    Shape expected = patch.tensor.shape;
+    if (expected.size() == shape.size()) {
+        expected[axis] = shape[axis];
+        if (axis == 1) expected.back() = shape.back();
+    }
+    if (expected == shape) return;
+    fail("{}: found {} {}, expected {}, but for the number of tokens", what, name, to_string(patch.tensor.shape),
+         to_string(shape));
+}
 
 Editor::Editor(std::vector<Edit> edits, Observer* next)
     : edits_(std::move(edits)), used_(edits_.size(), false), next_(next) {}
@@ -50,16 +73,23 @@ void Editor::observe(const std::string& name, const TensorView& tensor) {
 }
 
 void Editor::apply(const Edit& edit, const std::string& name, const TensorView& tensor) const {
+    if (edit.patch) require_fit("a patch", name, *edit.patch, tensor.shape);
     const Layout layout = layout_of(name, tensor.shape);
+    const Layout source = edit.patch ? layout_of(name, edit.patch->tensor.shape) : layout;
     const Places heads = chosen(edit.head, layout.heads, "head", name);
     const Places numbers = chosen(edit.number, layout.numbers, "number", name);
     // The rows are those of the run's last tokens: logits may be there for the very last one only.
     const std::size_t first_token = run_end_ - layout.rows;
     for (std::size_t h = heads.begin; h < heads.end; ++h) {
         for (std::size_t t = 0; t < layout.rows; ++t) {
-            if (edit.token && *edit.token != first_token + t) continue;
+            const std::size_t token = first_token + t;
+            if (edit.token && *edit.token != token) continue;
             float* row = tensor.data + h * layout.head_stride + t * layout.row_stride;
-            for (std::size_t i = numbers.begin; i < numbers.end; ++i) row[i] = row[i] * edit.factor + edit.offset;
+            if (edit.patch) {
+                patch_row(*edit.patch, source, h, token, numbers, row);
+            } else {
+                for (std::size_t i = numbers.begin; i < numbers.end; ++i) row[i] = row[i] * edit.factor + edit.offset;
+            }
         }
     }
 }

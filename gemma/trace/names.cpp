@@ -49,22 +49,24 @@ std::size_t place(const std::array<std::string_view, N>& list, std::string_view 
     return static_cast<std::size_t>(std::find(list.begin(), list.end(), name) - list.begin());
 }
 
-// "model.layers.10.mlp.gated" is part "mlp.gated" of layer 10; the layer's output is the part "".
-bool split_layer(std::string_view name, std::size_t& layer, std::string_view& part) {
-    if (name.substr(0, layers.size()) != layers) return false;
-    name.remove_prefix(layers.size());
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
-    if (error != std::errc()) return false;
-    part = name.substr(static_cast<std::size_t>(end - name.data()));
-    if (part.empty()) return true;
-    if (part.front() != '.') return false;
-    part.remove_prefix(1);
-    return true;
-}
-
 std::string_view last_part(std::string_view name) { return name.substr(name.rfind('.') + 1); }
 
 }  // namespace
+
+std::optional<LayerName> layer_name(std::string_view name) {
+    if (name.substr(0, layers.size()) != layers) return {};
+    name.remove_prefix(layers.size());
+    LayerName result{};
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), result.layer);
+    if (error != std::errc()) return {};
+    name.remove_prefix(static_cast<std::size_t>(end - name.data()));
+    if (name.empty()) return result;
+    if (name.front() != '.') return {};
+    result.part = name.substr(1);
+    return result;
+}
+
+std::vector<std::string_view> layer_part_names() { return {layer_parts.begin(), layer_parts.end()}; }
 
 std::size_t token_axis(std::string_view name, const Shape& shape) {
     const bool of_heads = last_part(name) == "scores" || last_part(name) == "probs";
@@ -74,11 +76,10 @@ std::size_t token_axis(std::string_view name, const Shape& shape) {
 bool is_scores(std::string_view name) { return last_part(name) == "scores"; }
 
 ForwardOrder forward_order(const std::string& name) {
-    std::size_t layer = 0;
-    std::string_view part;
-    if (split_layer(name, layer, part)) {
+    if (const std::optional<LayerName> inside = layer_name(name)) {
         const std::size_t output = layer_parts.size() + 1;
-        return {decoder_layers, layer, part.empty() ? output : place(layer_parts, part), name};
+        const std::size_t part = inside->part.empty() ? output : place(layer_parts, inside->part);
+        return {decoder_layers, inside->layer, part, name};
     }
     if (const std::size_t i = place(embedding_names, name); i < embedding_names.size()) return {embedding, 0, i, name};
     if (const std::size_t i = place(norm_names, name); i < norm_names.size()) return {final_norm, 0, i, name};

@@ -20,6 +20,7 @@
 #include "gemma/tensor.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -32,6 +33,19 @@ std::size_t token_axis(std::string_view name, const Shape& shape);
 
 /// Whether these are attention scores before the mask, which have numbers for tokens that the mask takes away.
 bool is_scores(std::string_view name);
+
+/// A name inside a layer: "model.layers.10.mlp.gated" is part "mlp.gated" of layer 10, and "model.layers.10" its
+/// output, the part "".
+struct LayerName {
+    std::size_t layer;
+    std::string_view part;  // of the name that was asked for
+};
+
+/// None for a name outside of the layers.
+std::optional<LayerName> layer_name(std::string_view name);
+
+/// The parts of a layer in the order of the forward pass, without its output.
+std::vector<std::string_view> layer_part_names();
 
 /// What names sort by to be in the order of the forward pass: stage, layer, part of the layer, name. Layer 2 comes
 /// before layer 10. Unknown names of a layer come before its output; other unknown names come last.

@@ -1,6 +1,7 @@
 #include "gemma/trace/record.hpp"
 
 #include "gemma/error.hpp"
+#include "gemma/json.hpp"
 
 #include <charconv>
 #include <system_error>
@@ -15,7 +16,7 @@ TokenRange parse_token_range(const std::string& text) {
         const auto last = std::from_chars(first.ptr + 1, end, range.end);
         if (last.ec == std::errc() && last.ptr == end && range.begin < range.end) return range;
     }
-    fail("found \"{}\", expected a:b for the tokens a to b - 1, such as 0:4", text);
+    fail("found {}, expected a:b for the tokens a to b - 1, such as 0:4", excerpt(text));
 }
 
 }  // namespace gemma

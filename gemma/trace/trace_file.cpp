@@ -1,6 +1,7 @@
 #include "gemma/trace/trace_file.hpp"
 
 #include "gemma/error.hpp"
+#include "gemma/json.hpp"
 #include "gemma/trace/names.hpp"
 
 #include <algorithm>
@@ -32,6 +33,7 @@ Metadata metadata_of(const TraceHeader& header, const TokenRange& range) {
     if (!range.all()) {
         metadata["token_range"] = fmt::format("{}:{}", range.begin, std::min(range.end, header.tokens.size()));
     }
+    if (!header.edits.empty()) metadata["edits"] = header.edits;
     if (header.prompt_tokens > 0) metadata["prompt_tokens"] = std::to_string(header.prompt_tokens);
     return metadata;
 }
@@ -69,12 +71,14 @@ void TraceFile::read_metadata(Accept accept) {
     }
     // A file of any tensors may count its own versions.
     if (version != format_version && accept == Accept::traces) {
-        fail("{}: the trace file's format_version is {}, expected {}", path_.string(), version, format_version);
+        fail("{}: the trace file's format_version is {}, expected \"{}\"", path_.string(), excerpt(version),
+             format_version);
     }
     header_.prompt = text_of(metadata, "prompt");
     header_.model = text_of(metadata, "model");
     header_.precision = text_of(metadata, "precision");
     header_.producer = text_of(metadata, "producer");
+    header_.edits = text_of(metadata, "edits");
 
     if (const std::string range = text_of(metadata, "token_range"); !range.empty()) {
         try {
@@ -112,8 +116,8 @@ void TraceFile::read_prompt_tokens(Accept accept) {
     if (fits && count <= header_.tokens.size()) {
         header_.prompt_tokens = count;
     } else if (accept == Accept::traces) {
-        fail("{}: prompt_tokens in the metadata: found \"{}\", expected a count from 1 to {}, the tokens",
-             path_.string(), text, header_.tokens.size());
+        fail("{}: prompt_tokens in the metadata: found {}, expected a count from 1 to {}, the tokens", path_.string(),
+             excerpt(text), header_.tokens.size());
     }
 }
 

@@ -4,7 +4,8 @@
 //   model.… lm_head float32      the tensors of gemma/trace/names.hpp, in the order of the forward pass
 //   __metadata__    format_version "1", prompt, model, precision, producer;
 //                   token_range "a:b" where only the rows of tokens a … b - 1 were kept;
-//                   prompt_tokens "n" where the tokens behind the first n were generated
+//                   prompt_tokens "n" where the tokens behind the first n were generated;
+//                   edits "--scale model.norm=0.5" where the run was edited, as gemma trace takes them
 #pragma once
 
 #include "gemma/checkpoint/safetensors.hpp"
@@ -24,6 +25,7 @@ struct TraceHeader {
     std::string producer = "gemma";     // the program that made it
     std::vector<int> tokens;
     std::size_t prompt_tokens = 0;  // the first of them were the prompt, the others generated; 0: the file does not say
+    std::string edits = {};         // of the run; empty: none
 };
 
 /// Writes a record, tensor by tensor: needs memory for the largest one. Throws an Error when it cannot be written;

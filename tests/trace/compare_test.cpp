@@ -70,6 +70,26 @@ TEST_CASE("difference, relative difference, place and cosine") {
     CHECK_FALSE(row.reshaped);
 }
 
+TEST_CASE("rms, the share within tolerance, and the distance in bfloat16") {
+    const TensorComparison row = compare_rows({3, -4, 0, 1}, {3, -4, 2, 1});
+    CHECK(row.rms == doctest::Approx(2 / std::sqrt(26.0)));
+    CHECK(row.rms_difference == doctest::Approx(1));  // sqrt(2² / 4)
+    CHECK(row.within == 0.75);
+    CHECK(row.identical == 0.75);
+    CHECK(compare_rows({1, 2}, {1, 2}).units == 0);
+
+    // bfloat16 has steps of 2^-7 from 1 to 2, of 2^-6 from 2 to 4, and of 2^-133 next to 0.
+    const float step = 0x1p-7f;
+    CHECK(compare_rows({1}, {1 + step}).units == 1);
+    CHECK(compare_rows({1}, {1 + 3 * step}).units == 3);
+    CHECK(compare_rows({-2}, {-2 - 2 * step}).units == 1);
+    CHECK(compare_rows({1}, {1 + step / 4}).units == 0);  // the same bfloat16
+    CHECK(compare_rows({1}, {1 + step / 4}).identical == 1);
+    CHECK(compare_rows({0}, {0x1p-133f}).units == 1);
+    CHECK(compare_rows({1}, {-1}).units == 256);
+    CHECK(std::isinf(compare_rows({1}, {infinite}).units));
+}
+
 TEST_CASE("the reference's magnitude is what a difference is relative to") {
     CHECK(compare_rows({1, 0}, {1, 3}).relative == 3);
     CHECK(compare_rows({1, 3}, {1, 0}).relative == 1);

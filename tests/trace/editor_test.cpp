@@ -71,6 +71,38 @@ TEST_CASE("A head or number that is not there is named") {
     CHECK(error_message([&] { edited("x", {1, 4}, number); }) == "an edit of x: found number 9, expected less than 4");
 }
 
+TEST_CASE("A patch puts its numbers in the place of those of its tokens") {
+    Edit patch = zero("q_proj");
+    auto two_tokens = std::make_shared<Patch>();
+    two_tokens->tensor = {{2, 2, 2}, {10, 11, 12, 13, 14, 15, 16, 17}};
+    patch.patch = two_tokens;
+    CHECK(edited("q_proj", {2, 2, 2}, patch) == std::vector<float>{10, 11, 12, 13, 14, 15, 16, 17});
+    patch.head = 1;
+    patch.token = 1;
+    CHECK(edited("q_proj", {2, 2, 2}, patch) == std::vector<float>{0, 1, 2, 3, 4, 5, 16, 17});
+
+    // Its first row is token 1: token 0 and tokens behind it stay.
+    auto later = std::make_shared<Patch>(Patch{{{1, 2}, {10, 11}}, 1});
+    Edit of_rows = zero("x");
+    of_rows.patch = later;
+    CHECK(edited("x", {3, 2}, of_rows) == std::vector<float>{0, 1, 10, 11, 4, 5});
+    auto other = std::make_shared<Patch>(Patch{{{3, 1}, {10, 11, 12}}, 0});
+    of_rows.patch = other;
+    CHECK(error_message([&] {
+              edited("x", {3, 2}, of_rows);
+          }) == "a patch: found x [3, 1], expected [3, 2], but for the number of tokens");
+}
+
+TEST_CASE("A patch of probs with fewer or more tokens: what a token sees is there") {
+    const std::string name = "model.layers.0.self_attn.probs";
+    Edit patch = zero(name);
+    patch.token = 1;
+    patch.patch = std::make_shared<Patch>(Patch{{{1, 2, 2}, {10, 11, 12, 13}}, 0});
+    CHECK(edited(name, {1, 3, 3}, patch) == std::vector<float>{0, 1, 2, 12, 13, 5, 6, 7, 8});
+    patch.patch = std::make_shared<Patch>(Patch{{{1, 3, 3}, {10, 11, 12, 13, 14, 15, 16, 17, 18}}, 0});
+    CHECK(edited(name, {1, 2, 2}, patch) == std::vector<float>{0, 1, 13, 14});
+}
+
 TEST_CASE("Edits whose name no tensor had are told") {
     Editor editor({zero("model.norm"), zero("model.nrom")});
     float number = 1;

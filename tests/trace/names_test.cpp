@@ -79,3 +79,13 @@ TEST_CASE("patterns: * is any text, dots included, and ? one character") {
     CHECK_FALSE(matches("model.layers.0", "model.layers.0.*"));
     CHECK_FALSE(matches("model.layers.0.mlp.gated", "gated"));
 }
+
+TEST_CASE("names inside a layer") {
+    REQUIRE(layer_name("model.layers.10.mlp.gated"));
+    CHECK(layer_name("model.layers.10.mlp.gated")->layer == 10);
+    CHECK(layer_name("model.layers.10.mlp.gated")->part == "mlp.gated");
+    CHECK(layer_name("model.layers.3")->part == "");
+    for (const char* name : {"model.layers", "model.layers.", "model.layers.x", "model.layers.3x", "model.norm", ""}) {
+        CHECK_FALSE(layer_name(name));
+    }
+}

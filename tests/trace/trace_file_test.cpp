@@ -160,7 +160,7 @@ TEST_CASE("files that are no traces are errors in one line") {
     handmade.metadata = {};
     CHECK(error_of(handmade) == "found no format_version in the metadata, expected a trace file of version 1");
     handmade.metadata = {{"format_version", "2"}};
-    CHECK(error_of(handmade) == "the trace file's format_version is 2, expected 1");
+    CHECK(error_of(handmade) == "the trace file's format_version is \"2\", expected \"1\"");
 
     handmade = {};
     handmade.tensors.erase(handmade.tensors.begin());
