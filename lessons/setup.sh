@@ -1,7 +1,7 @@
 # Set-up, shared by lessons/run and tests/run: install what is missing, then build. Sourced by bash; expects $root.
 
 packages="g++ cmake ninja-build pkg-config libxtensor-dev libxtensor-blas-dev libopenblas-dev libsentencepiece-dev
-          libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev doctest-dev"
+          libfmt-dev libcli11-dev libcpp-httplib-dev nlohmann-json3-dev zlib1g-dev doctest-dev"
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -30,9 +30,8 @@ void multiply_transposed(ConstMatrixView a, ConstMatrixView b, float scale, Matr
 /// c = a b, where a is [m, k], b is [k, n] and c is [m, n].
 void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c);
 
-/// The same with b as it is stored, in any dtype: the keys and the values of a cache. Where b is bfloat16, the numbers
-/// of a must be bfloat16 numbers too.
-void multiply_transposed(ConstMatrixView a, const WeightMatrix& b, float scale, MatrixView c);
+/// The same with b as it is stored, in any dtype: the values of a cache. Where b is bfloat16, the numbers of a must be
+/// bfloat16 numbers too.
 void multiply(ConstMatrixView a, const WeightMatrix& b, MatrixView c);
 
 }  // namespace gemma
