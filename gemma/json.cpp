@@ -65,7 +65,8 @@ Json parse_json_object(std::string_view text, const std::string& source) {
 std::string excerpt(const Json& value) {
     constexpr std::size_t longest = 60;
     std::string text = value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
-    if (text.size() > longest) text = text.substr(0, longest) + "...";
+    for (std::size_t at; (at = text.find('\x7f')) != text.npos;) text.replace(at, 1, "\\u007f");  // ASCII, no character
+    if (text.size() > longest) text.replace(longest, std::string::npos, "...");
     return text;
 }
 

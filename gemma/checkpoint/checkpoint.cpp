@@ -39,6 +39,19 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
     return file_of;
 }
 
+// The other files of a model directory, as far as they are there.
+std::vector<MappedFile> open_beside(const fs::path& directory) {
+    std::vector<MappedFile> files;
+    for (const char* const name : {"config.json", "tokenizer.model", index_name}) {
+        if (!fs::is_regular_file(directory / name)) continue;
+        try {
+            files.emplace_back(directory / name);
+        } catch (const Error&) {  // told by whoever needs it
+        }
+    }
+    return files;
+}
+
 }  // namespace
 
 Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
@@ -54,6 +67,7 @@ Checkpoint::Checkpoint(const fs::path& directory) : directory_(directory) {
         fail("{}: no weights, expected {} or {}{}", directory.string(), single_name, index_name,
              conversion_hint(directory));
     }
+    beside_ = open_beside(directory);
 }
 
 void Checkpoint::open_shards(const fs::path& index) {

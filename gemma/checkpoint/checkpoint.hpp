@@ -38,6 +38,7 @@ private:
     void open_shards(const std::filesystem::path& index);
 
     std::filesystem::path directory_;
+    std::vector<MappedFile> beside_;  // what else makes up the model: held, so that no output takes their place
     std::vector<SafetensorsFile> files_;
     std::map<std::string, std::size_t> file_of_;
 };

@@ -1,5 +1,6 @@
 #include "gemma/checkpoint/mapped_file.hpp"
 
+#include "gemma/checkpoint/mappings.hpp"
 #include "gemma/error.hpp"
 
 #include <fcntl.h>
@@ -11,9 +12,36 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GEMMA_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define GEMMA_ADDRESS_SANITIZER
+#endif
+#ifdef GEMMA_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace gemma {
 
 namespace {
+
+// The memory of a file ends with a page, the file before that. AddressSanitizer is told where, so that the tests and
+// the fuzzers see a reader that goes one byte too far.
+void forbid_beyond([[maybe_unused]] const std::byte* data, [[maybe_unused]] std::size_t size) {
+#ifdef GEMMA_ADDRESS_SANITIZER
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    ASAN_POISON_MEMORY_REGION(data + size, (page - size % page) % page);
+#endif
+}
+
+void allow_beyond([[maybe_unused]] const std::byte* data, [[maybe_unused]] std::size_t size) {
+#ifdef GEMMA_ADDRESS_SANITIZER
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    ASAN_UNPOISON_MEMORY_REGION(data + size, (page - size % page) % page);
+#endif
+}
 
 // An open file, closed at the end of the scope. A mapping stays when its file is closed.
 class Descriptor {
@@ -46,10 +74,15 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
     void* const pages = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.number, 0);
     if (pages == MAP_FAILED) fail("{}: cannot be mapped into memory ({})", path.string(), std::strerror(errno));
     data_ = static_cast<const std::byte*>(pages);
+    add_mapping(data_, size_, path, status);
+    forbid_beyond(data_, size_);
 }
 
 MappedFile::~MappedFile() {
-    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+    if (data_ == nullptr) return;
+    remove_mapping(data_);
+    allow_beyond(data_, size_);
+    ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept

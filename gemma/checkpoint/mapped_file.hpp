@@ -6,7 +6,8 @@
 
 namespace gemma {
 
-/// A whole file mapped read-only. Movable, not copyable; unmapped by the destructor.
+/// A whole file mapped read-only. Movable, not copyable; unmapped by the destructor. While it is mapped no OutputFile
+/// takes its place, and a file that becomes shorter ends the program in one line (gemma/checkpoint/mappings.hpp).
 class MappedFile {
 public:
     /// Throws an Error that names the file when it is missing, is not a regular file or cannot be read.

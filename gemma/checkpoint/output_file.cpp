@@ -1,5 +1,6 @@
 #include "gemma/checkpoint/output_file.hpp"
 
+#include "gemma/checkpoint/mappings.hpp"
 #include "gemma/error.hpp"
 
 #include <unistd.h>
@@ -24,6 +25,9 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
     // Renaming over a device such as /dev/null would replace it.
     if (!path.has_filename() || (fs::exists(found) && !fs::is_regular_file(found))) {
         fail("{}: cannot be written, expected the name of a file", path.string());
+    }
+    if (is_mapped(path)) {
+        fail("{}: is read at the same time, expected another name for what is written", path.string());
     }
     unfinished_ = unfinished_name(path);
     errno = 0;

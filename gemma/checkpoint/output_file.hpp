@@ -10,7 +10,7 @@ namespace gemma {
 
 /// Writes a file beside `path` and gives it that name in finish(), where it takes the place of a file that had it.
 /// Without finish() nothing is left behind. Each failure to write (a full disk, a missing folder) throws an Error that
-/// names the file.
+/// names the file; so does the name of a file that this process reads at the moment: a model, a trace.
 class OutputFile {
 public:
     explicit OutputFile(const std::filesystem::path& path);

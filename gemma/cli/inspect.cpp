@@ -2,10 +2,12 @@
 
 #include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/checkpoint/embedded.hpp"
+#include "gemma/checkpoint/finite.hpp"
 #include "gemma/cli/commands.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/config.hpp"
 #include "gemma/model/parameters.hpp"
+#include "viz/console.hpp"
 #include "viz/numbers.hpp"
 
 #include <fmt/core.h>
@@ -33,7 +35,8 @@ constexpr const char* examples = R"(Examples:
   gemma inspect                        the small model that comes with the program
   gemma inspect gemma-2b               the published 2B, from its numbers alone
   gemma inspect path/to/gemma-2b-it    a model directory: its config, and the tensors it really holds
-  gemma inspect trace.safetensors      metadata and tensors of any .safetensors file)";
+  gemma inspect trace.safetensors      metadata and tensors of any .safetensors file
+  gemma inspect gemma-2b-it --check    reads all weights too: is any of them NaN or infinity?)";
 
 // Four digits and the largest unit that fits.
 std::string with_unit(std::size_t bytes, std::size_t step, const std::array<const char*, 5>& units) {
@@ -155,20 +158,6 @@ private:
     std::vector<Row> rows_;
 };
 
-// Text of a file, which may hold anything, on one line and without control characters.
-std::string one_line(const std::string& text) {
-    std::string line;
-    for (const char c : text) {
-        if (c == '\n')
-            line += "\\n";
-        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-            line += fmt::format("\\x{:02x}", c);
-        else
-            line += c;
-    }
-    return line;
-}
-
 void inspect_config(const std::string& name) {
     const Config config = find_config(name);
     const std::vector<Parameter> all = parameters(config);
@@ -181,8 +170,32 @@ void inspect_config(const std::string& name) {
     table.print();
 }
 
+// The place of an element in a row-major tensor: element 7 of [2, 5] is at [1, 2].
+Shape place_of(std::size_t element, const Shape& shape) {
+    Shape place(shape.size());
+    for (std::size_t axis = shape.size(); axis-- > 0; element /= shape[axis]) place[axis] = element % shape[axis];
+    return place;
+}
+
+// Reads every number. Names each tensor that has some that are not finite; then the file cannot be used.
+void check_numbers(const std::string& source, const std::vector<StoredTensor>& tensors) {
+    std::size_t numbers = 0, broken = 0;
+    fmt::print("\nNumbers\n");
+    for (const StoredTensor& tensor : tensors) {
+        const std::size_t count = element_count(tensor.shape);
+        const NotFinite found = not_finite(tensor.data, tensor.dtype, count);
+        numbers += count;
+        if (found.count == 0) continue;
+        ++broken;
+        fmt::print("  {:60} {} not finite, first {} at {}\n", tensor.name, grouped(found.count), found.value,
+                   to_string(place_of(found.first, tensor.shape)));
+    }
+    if (broken > 0) fail("{}: found NaN or infinity in {} tensors, expected finite numbers", source, broken);
+    fmt::print("  all {} are finite\n", grouped(numbers));
+}
+
 // Counts what is in the files, not what should be: each tensor must be there, in its shape.
-void inspect_directory(const fs::path& directory) {
+void inspect_directory(const fs::path& directory, bool check) {
     const Config config = read_config(directory / "config.json");
     const Checkpoint checkpoint(directory);
     std::vector<Parameter> found;
@@ -198,9 +211,10 @@ void inspect_directory(const fs::path& directory) {
         for (const StoredTensor& tensor : file.tensors()) table.add(tensor);
         table.print();
     }
+    if (check) check_numbers(directory.string(), checkpoint.tensors());
 }
 
-void inspect_file(const fs::path& path) {
+void inspect_file(const fs::path& path, bool check) {
     const SafetensorsFile file(path);
     std::size_t elements = 0, bytes = 0;
     for (const StoredTensor& tensor : file.tensors()) {
@@ -208,21 +222,24 @@ void inspect_file(const fs::path& path) {
         bytes += tensor.bytes();
     }
     fmt::print("{}\n\nMetadata\n", path.string());
-    for (const auto& [name, text] : file.metadata()) fmt::print("  {:20} {}\n", one_line(name), one_line(text));
+    for (const auto& [name, text] : file.metadata())
+        fmt::print("  {:20} {}\n", viz::printable(name), viz::printable(text));
     fmt::print("\nTensors: {}, {} numbers, {}\n", file.tensors().size(), grouped(elements), decimal(bytes));
     for (const StoredTensor& tensor : file.tensors()) {
         fmt::print("  {:60} {:8} {:>20}\n", tensor.name, to_string(tensor.dtype), to_string(tensor.shape));
     }
+    if (check) check_numbers(path.string(), file.tensors());
 }
 
-void run(const std::string& name) {
+void run(const std::string& name, bool check) {
     if (name.empty()) {
-        inspect_directory(embedded_model());
+        inspect_directory(embedded_model(), check);
     } else if (fs::is_directory(name)) {
-        inspect_directory(name);
+        inspect_directory(name, check);
     } else if (fs::path(name).extension() == ".safetensors") {
-        inspect_file(name);
+        inspect_file(name, check);
     } else {
+        if (check) fail("--check: {} has no weights, expected a model directory or a .safetensors file", name);
         inspect_config(name);
     }
 }
@@ -234,8 +251,10 @@ void add_inspect(CLI::App& app) {
     CLI::App* const command = app.add_subcommand("inspect", "Show what a model is made of and what it needs");
     command->add_option("model", *name, "Model directory, .safetensors file, config.json, gemma-2b or gemma-7b")
         ->type_name("MODEL");
+    const auto check = std::make_shared<bool>(false);
+    command->add_flag("--check", *check, "Read every number, and name the tensors that hold NaN or infinity");
     command->footer(examples);
-    command->callback([name] { run(*name); });
+    command->callback([name, check] { run(*name, *check); });
 }
 
 }  // namespace gemma

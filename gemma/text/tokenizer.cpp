@@ -1,14 +1,15 @@
 #include "gemma/text/tokenizer.hpp"
 
+#include "gemma/checkpoint/mapped_file.hpp"
 #include "gemma/error.hpp"
+#include "gemma/text/tokenizer_file.hpp"
 #include "gemma/text/utf8.hpp"
 
 #include <sentencepiece_processor.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <exception>
 #include <utility>
 
 namespace gemma {
@@ -24,19 +25,16 @@ using Processor = sentencepiece::SentencePieceProcessor;
 
 constexpr std::string_view space_mark = "\xE2\x96\x81";  // "▁", U+2581: a space inside a piece
 
-std::string read_file(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    if (!stream || std::filesystem::is_directory(file)) {
-        fail("{}: cannot be opened, expected a sentencepiece model", file.string());
-    }
-    return std::string(std::istreambuf_iterator<char>(stream), {});
-}
-
 void load(Processor& processor, const std::filesystem::path& file) {
-    const std::string model = read_file(file);
-    if (model.empty() || !processor.LoadFromSerializedProto(model).ok()) {
-        fail("{}: found {} bytes that are no sentencepiece model", file.string(), model.size());
+    const MappedFile content(file);
+    // A copy: what is looked through is what sentencepiece gets, whatever becomes of the file meanwhile.
+    const std::string model(reinterpret_cast<const char*>(content.data()), content.size());
+    require_tokenizer_file(model, file.string());
+    try {
+        if (processor.LoadFromSerializedProto(model).ok()) return;
+    } catch (const std::exception&) {  // of the trie that it builds, for pieces that cannot be in one
     }
+    fail("{}: found {} bytes that are no sentencepiece model", file.string(), model.size());
 }
 
 void require_id(const std::filesystem::path& file, std::string_view what, int found, int expected) {
