@@ -29,7 +29,7 @@ const char* const source = "the request";
 
 void require_known(const json& object, const std::set<std::string>& known, const std::string& where) {
     for (const auto& [name, value] : object.items()) {
-        if (known.count(name) == 0) fail("{}: found \"{}\", which it does not have", where, name);
+        if (known.count(name) == 0) fail("{}: found {}, which it does not have", where, gemma::excerpt(name));
     }
 }
 
@@ -75,17 +75,52 @@ std::vector<gemma::Edit> parse_edits(const json& value) {
     return edits;
 }
 
+void go_on_unless(const Ended& ended) {
+    const char* const reason = ended ? ended() : nullptr;
+    if (reason != nullptr) throw Interrupted(reason);
+}
+
 // Keeps the last row of the logits.
 class LastLogits : public gemma::Observer {
 public:
+    explicit LastLogits(const Ended& ended) : ended_(ended) {}
+
     void observe(const std::string& name, const gemma::TensorView& tensor) override {
+        go_on_unless(ended_);
         if (name != "lm_head") return;
         const std::size_t V = tensor.shape.back();
         row = gemma::Matrix::from_shape({1, V});
         std::copy_n(tensor.data + tensor.size() - V, V, row.begin());
     }
 
-    gemma::Matrix row;
+    gemma::Matrix row{};
+
+private:
+    const Ended& ended_;
+};
+
+// Records what fits on a page.
+class PageRecorder : public gemma::Observer {
+public:
+    explicit PageRecorder(const Ended& ended) : ended_(ended) {}
+
+    void observe(const std::string& name, const gemma::TensorView& tensor) override {
+        go_on_unless(ended_);
+        bytes_ += tensor.size() * sizeof(float);
+        if (bytes_ > page_limit) {
+            fail(
+                "{}: found more than {} MB of numbers on the way to {}, the most that a page holds, expected fewer "
+                "tokens",
+                source, page_limit / 1000000, name);
+        }
+        record.observe(name, tensor);
+    }
+
+    gemma::Recorder record{};
+
+private:
+    const Ended& ended_;
+    std::size_t bytes_ = 0;
 };
 
 json shown(int token, const gemma::Tokenizer& tokenizer) {
@@ -141,7 +176,7 @@ LiveRequest parse_live_request(const std::string& text) {
     request.sampling.top_p = number(object, "top_p", 1);
     request.sampling.seed = count(object, "seed", std::numeric_limits<std::uint32_t>::max()).value_or(0);
     request.edits = parse_edits(gemma::member(object, "edits"));
-    gemma::Sampler{request.sampling};  // throws for a temperature or a top-p that cannot be
+    const gemma::Sampler possible(request.sampling);  // throws for a temperature or a top-p that cannot be
     return request;
 }
 
@@ -162,17 +197,13 @@ void check_edits(const std::vector<gemma::Edit>& edits, const gemma::Model& mode
     gemma::KVCache cache(model.config(), 1);
     model.forward({model.config().bos_token_id}, cache, gemma::Trace(editor));
     const std::vector<gemma::Edit> unused = editor.unused();
-    if (!unused.empty()) fail("{}: no tensor fits the edit \"{}\"", source, unused.front().name);
+    if (!unused.empty()) fail("{}: no tensor fits the edit {}", source, gemma::excerpt(unused.front().name));
 }
 
 void answer(const LiveRequest& request, const gemma::Model& model, const gemma::Tokenizer& tokenizer,
-            const OnLine& on_line) {
+            const OnLine& on_line, const Ended& ended) {
     const std::vector<int> prompt = prompt_tokens(request, model, tokenizer);
-    json first = {{"prompt", json::array()}};
-    for (const int token : prompt) first["prompt"].push_back(shown(token, tokenizer));
-    if (!on_line(first.dump())) return;
-
-    LastLogits logits;
+    LastLogits logits(ended);
     gemma::Editor editor(request.edits, &logits);
     gemma::Sampler sampler(request.sampling);
     gemma::TextStream text(tokenizer);
@@ -184,10 +215,20 @@ void answer(const LiveRequest& request, const gemma::Model& model, const gemma::
         line["text"] = text.add(token);
         return on_line(line.dump());
     };
+    json first = {{"prompt", json::array()}};
+    for (const int token : prompt) first["prompt"].push_back(shown(token, tokenizer));
+    const auto asked = [&] {
+        const char* const reason = ended ? ended() : nullptr;
+        return reason != nullptr ? reason : name_of(gemma::Stop::asked);
+    };
+    const auto stop = [&](const char* reason) { on_line(json{{"stop", reason}, {"text", text.finish()}}.dump()); };
+    if (!on_line(first.dump())) return stop(asked());
     try {
-        const gemma::Generation generation =
-            gemma::generate(model, cache, prompt, sampler, request.generation, on_token, gemma::Trace(editor));
-        on_line(json{{"stop", name_of(generation.stop)}, {"text", text.finish()}}.dump());
+        const gemma::Stop ending =
+            gemma::generate(model, cache, prompt, sampler, request.generation, on_token, gemma::Trace(editor)).stop;
+        stop(ending == gemma::Stop::asked ? asked() : name_of(ending));
+    } catch (const Interrupted& interrupted) {
+        stop(interrupted.reason);
     } catch (const gemma::Error& error) {  // edits can make logits that are no numbers any more
         on_line(json{{"error", error.what()}}.dump());
     }
@@ -210,20 +251,20 @@ PageRequest parse_page_request(const std::string& text) {
 }
 
 std::string trace_page(const PageRequest& request, const std::string& model_name, const gemma::Model& model,
-                       const gemma::Tokenizer& tokenizer) {
+                       const gemma::Tokenizer& tokenizer, const Ended& ended) {
     const std::size_t context = model.config().max_position_embeddings;
     if (request.tokens.size() > context) {
         fail("{}: found {} tokens, expected at most {}, the model's context", source, request.tokens.size(), context);
     }
     check_edits(request.edits, model);
-    gemma::Recorder recorder;
+    PageRecorder recorder(ended);
     gemma::Editor editor(request.edits, &recorder);
     gemma::KVCache cache(model.config(), request.tokens.size());
     model.forward(request.tokens, cache, gemma::Trace(editor));
 
     Page page;
     page.title = model_name + (request.edits.empty() ? "" : ", with edits");
-    page.record = &recorder;
+    page.record = &recorder.record;
     page.header.model = model_name;
     page.header.prompt = tokenizer.decode({request.tokens.begin(), request.tokens.begin() + request.prompt_tokens});
     page.header.tokens = request.tokens;

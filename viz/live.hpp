@@ -13,6 +13,8 @@
 //   {"prompt": [{"token": 2, "piece": "<bos>"}, …]}
 //   {"token": 526, "piece": "▁Tom", "text": " Tom", "probability": 0.97, "likeliest": [{"token": 526, …}, …]}
 //   {"stop": "stop_token", "text": ""}      or, where edits made logits that are no numbers: {"error": "..."}
+//
+// The reasons to stop: stop_token, max_tokens, context_full, asked, and what the caller says (see Ended).
 #pragma once
 
 #include "gemma/model/model.hpp"
@@ -21,6 +23,7 @@
 #include "gemma/text/tokenizer.hpp"
 #include "gemma/trace/editor.hpp"
 
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -51,9 +54,12 @@ void check_edits(const std::vector<gemma::Edit>& edits, const gemma::Model& mode
 /// Takes one line of the answer; false asks to stop.
 using OnLine = std::function<bool(const std::string& line)>;
 
-/// Answers a request whose edits were checked.
+/// Why computing must end, or null where it may go on; asked at every tensor that is computed.
+using Ended = std::function<const char*()>;
+
+/// Answers a request whose edits were checked. When `ended` has a reason, that is why the answer stops.
 void answer(const LiveRequest& request, const gemma::Model& model, const gemma::Tokenizer& tokenizer,
-            const OnLine& on_line);
+            const OnLine& on_line, const Ended& ended = {});
 
 /// What the page asks for to open every step: the tokens' forward pass, with edits.
 ///
@@ -67,10 +73,18 @@ struct PageRequest {
 /// Reads such a request. Throws an Error for what is none.
 PageRequest parse_page_request(const std::string& json);
 
+/// A page that was not made because `ended` had a reason.
+struct Interrupted : std::exception {
+    explicit Interrupted(const char* why) : reason(why) {}
+    const char* what() const noexcept override { return reason; }
+
+    const char* reason;
+};
+
 /// The trace of the tokens as a page. Throws an Error for tokens that the model does not take, for an edit that does
-/// not fit, and for a trace over the limit of a page.
+/// not fit, and, as soon as it is, for a trace over the limit of a page; throws Interrupted when `ended` has a reason.
 std::string trace_page(const PageRequest& request, const std::string& model_name, const gemma::Model& model,
-                       const gemma::Tokenizer& tokenizer);
+                       const gemma::Tokenizer& tokenizer, const Ended& ended = {});
 
 /// The live page itself.
 std::string live_page();

@@ -6,9 +6,16 @@
 //   POST /api/page?model=N     {"tokens": [...], "edits": [...]}: their trace as a page of its own
 //
 // It listens on the loopback address unless told otherwise, and takes requests from its own page only: a page from
-// elsewhere that the browser has open cannot ask it (Origin and Host are checked), and no file of this machine is
-// served.
+// elsewhere that the browser has open cannot ask it (Origin, Host and Sec-Fetch-Site are checked), and no file of this
+// machine is served.
+//
+// Every refusal has a status and a reason, {"error": "..."}:
+//
+//   400  not a request as above        405  another method        415  another content type, or a compressed body
+//   403  from another page or host     413  over 256 KB           500  a defect of this program: tell us
+//   404  no such page                  414  a path over 8 KB      503  too much at a time: come back in a second
 #include "gemma/checkpoint/embedded.hpp"
+#include "gemma/cli/bounded_server.hpp"
 #include "gemma/cli/commands.hpp"
 #include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
@@ -20,6 +27,9 @@
 #include <fmt/core.h>
 #include <httplib.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <nlohmann/json.hpp>
 
 #include <atomic>
@@ -44,9 +54,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-
-constexpr std::size_t longest_request = 256 << 10;  // bytes
-constexpr std::size_t connections = 64;             // threads that read and write; computing is counted apart
+using Clock = std::chrono::steady_clock;
 
 constexpr const char* footer =
     R"(Open the address that it prints in a browser. Ctrl-C ends it.
@@ -61,6 +69,7 @@ struct ServeOptions {
     int port = 8080;
     std::size_t at_once = 2;
     std::size_t waiting = 16;
+    std::size_t seconds = 300;
 };
 
 struct Served {
@@ -109,17 +118,26 @@ public:
         return Pass(*this);
     }
 
-    // Between these two a request computes; while it writes to a slow client another may.
-    void begin() {
+    // Between these two a request computes; while it writes to a slow client another may. False: its time was over
+    // first.
+    bool begin(Clock::time_point end) {
         std::unique_lock lock(mutex_);
-        freed_.wait(lock, [&] { return computing_ < at_once_; });
+        if (!freed_.wait_until(lock, end, [&] { return computing_ < at_once_ || closed_; }) || closed_) return false;
         ++computing_;
+        return true;
     }
 
     void end() {
         const std::lock_guard lock(mutex_);
         --computing_;
         freed_.notify_one();
+    }
+
+    // Nobody begins any more.
+    void close() {
+        const std::lock_guard lock(mutex_);
+        closed_ = true;
+        freed_.notify_all();
     }
 
 private:
@@ -132,53 +150,70 @@ private:
     std::mutex mutex_;
     std::condition_variable freed_;
     std::size_t inside_ = 0, computing_ = 0;
+    bool closed_ = false;
 };
 
-// Computes while it lives.
+// Computes while it lives, if it got to.
 class Turn {
 public:
-    explicit Turn(Turnstile& turnstile) : turnstile_(turnstile) { turnstile_.begin(); }
-    ~Turn() { turnstile_.end(); }
+    Turn(Turnstile& turnstile, Clock::time_point end)
+        : turnstile_(turnstile), end_(end), computing_(turnstile.begin(end)) {}
+    ~Turn() { rest(); }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
-    // Lets others compute while this one does something that may take long.
+    bool computing() const { return computing_; }
+
+    // Lets others compute while this one does something that may take long. False where the work is, or where there
+    // is no time left to compute.
     template <typename Work>
-    auto pause(const Work& work) {
-        turnstile_.end();
-        const auto result = work();
-        turnstile_.begin();
-        return result;
+    bool pause(const Work& work) {
+        rest();
+        if (!work()) return false;
+        computing_ = turnstile_.begin(end_);
+        return computing_;
     }
 
 private:
+    void rest() {
+        if (computing_) turnstile_.end();
+        computing_ = false;
+    }
+
     Turnstile& turnstile_;
+    const Clock::time_point end_;
+    bool computing_;
 };
 
 void refuse(httplib::Response& response, int status, const std::string& reason) {
     response.status = status;
-    response.set_content(json{{"error", reason}}.dump() + "\n", "application/json");
+    const std::string text = json{{"error", reason}}.dump(-1, ' ', false, json::error_handler_t::replace);
+    response.set_content(text + "\n", "application/json");
+}
+
+void refuse_for_now(httplib::Response& response, const std::string& reason) {
+    response.set_header("Retry-After", "1");
+    refuse(response, 503, reason + "; try again in a second");
 }
 
 // Sends a page as it is: httplib would compress a text that it holds itself, which takes seconds for the numbers of a
-// trace and gains nothing on the way from this machine to itself.
-void send_page(std::string page, httplib::Response& response) {
+// trace and gains nothing on the way from this machine to itself. Until all is sent it keeps what is `held`.
+void send_page(std::string page, httplib::Response& response, std::shared_ptr<const void> held = nullptr) {
     const auto text = std::make_shared<const std::string>(std::move(page));
-    response.set_content_provider(text->size(), "text/html; charset=utf-8",
-                                  [text](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-                                      return sink.write(text->data() + offset, length);
-                                  });
+    response.set_content_provider(
+        text->size(), "text/html; charset=utf-8",
+        [text, held = std::move(held)](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+            return sink.write(text->data() + offset, length);
+        });
 }
 
 class Service {
 public:
-    Service(const ServeOptions& options)
-        : models_(open_models(options.model)), turnstile_(options.at_once, options.waiting), host_(options.host) {
-        server_.new_task_queue = [] { return new httplib::ThreadPool(connections); };
-        server_.set_payload_max_length(longest_request);
-        server_.set_read_timeout(5);
-        server_.set_write_timeout(10);
-        server_.set_keep_alive_timeout(2);
+    explicit Service(const ServeOptions& options)
+        : models_(open_models(options.model)),
+          turnstile_(options.at_once, options.waiting),
+          host_(options.host),
+          longest_(options.seconds) {
         server_.set_pre_routing_handler(
             [this](const auto& request, auto& response) { return admit(request, response); });
         server_.set_exception_handler(
@@ -194,6 +229,7 @@ public:
     int bind(int port) {
         port_ = port == 0 ? server_.bind_to_any_port(host_) : server_.bind_to_port(host_, port) ? port : -1;
         if (port_ < 0) fail("--port: {} on {} cannot be listened on, expected a free port (0: any)", port, host_);
+        server_.widen_queue();
         return port_;
     }
 
@@ -205,9 +241,10 @@ public:
 
     void stop() {
         stopping_ = true;
+        turnstile_.close();
         // A server that has not begun would not notice.
         while (!server_.is_running() && !ended_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        server_.stop();
+        server_.end();
     }
 
 private:
@@ -223,22 +260,48 @@ private:
     }
 
     Routing admit(const httplib::Request& request, httplib::Response& response) const {
-        const std::string host = request.get_header_value("Host"), origin = request.get_header_value("Origin");
         response.set_header("X-Content-Type-Options", "nosniff");
+        response.set_header("X-Frame-Options", "DENY");
+        response.set_header("Cross-Origin-Resource-Policy", "same-origin");
         response.set_header("Referrer-Policy", "no-referrer");
-        if (!own_name(host)) {
+        return foreign(request, response) || unreadable(request, response) ? Routing::Handled : Routing::Unhandled;
+    }
+
+    // Refuses what does not come from its own page, or from a program on this machine, which sends no Origin.
+    bool foreign(const httplib::Request& request, httplib::Response& response) const {
+        const std::string host = request.get_header_value("Host"), site = request.get_header_value("Sec-Fetch-Site");
+        if (request.get_header_value_count("Host") != 1 || !own_name(host)) {
             refuse(response, 403, fmt::format("found the host \"{}\", expected {}:{}", host, host_, port_));
-            return Routing::Handled;
+            return true;
         }
-        if (!origin.empty() && origin != "http://" + host) {
-            refuse(response, 403, fmt::format("found a request from {}, expected one from this page", origin));
-            return Routing::Handled;
+        if (request.has_header("Origin") && request.get_header_value("Origin") != "http://" + host) {
+            refuse(response, 403,
+                   fmt::format("found a request from {}, expected one from this page",
+                               request.get_header_value("Origin")));
+            return true;
+        }
+        if (request.path != "/" && !site.empty() && site != "same-origin" && site != "none") {
+            refuse(response, 403, fmt::format("found a {} request, expected one from this page", site));
+            return true;
+        }
+        return false;
+    }
+
+    static bool unreadable(const httplib::Request& request, httplib::Response& response) {
+        if (request.method != "GET" && request.method != "HEAD" && request.method != "POST") {
+            response.set_header("Allow", "GET, HEAD, POST");
+            refuse(response, 405, fmt::format("found the method {}, expected GET or POST", request.method));
+            return true;
+        }
+        if (request.has_header("Content-Encoding")) {  // a few KB can be the compressed form of a GB
+            refuse(response, 415, "found a compressed body, expected one as it is");
+            return true;
         }
         if (request.method == "POST" && request.get_header_value("Content-Type") != "application/json") {
             refuse(response, 415, "expected the content type application/json");
-            return Routing::Handled;
+            return true;
         }
-        return Routing::Unhandled;
+        return false;
     }
 
     static void explain(httplib::Response& response, std::exception_ptr thrown) {
@@ -246,10 +309,14 @@ private:
             std::rethrow_exception(thrown);
         } catch (const Error& error) {
             refuse(response, 400, error.what());
+        } catch (const viz::Interrupted&) {
+            refuse_for_now(response, "the time for this request is over");
         } catch (const std::bad_alloc&) {
-            refuse(response, 503, "there is not enough memory for this request");
+            refuse_for_now(response, "there is not enough memory for this request");
         } catch (const std::exception& error) {
             refuse(response, 500, error.what());
+        } catch (...) {
+            refuse(response, 500, "an unknown error");
         }
     }
 
@@ -259,7 +326,7 @@ private:
         const int status = response.status;
         refuse(response, status,
                status == 404   ? "there is no such page"
-               : status == 413 ? fmt::format("the request is too large, expected at most {} bytes", longest_request)
+               : status == 413 ? fmt::format("the request is too large, expected at most {} bytes", ServerLimits().body)
                                : fmt::format("the request cannot be read (status {})", status));
     }
 
@@ -273,11 +340,13 @@ private:
 
     std::optional<Turnstile::Pass> enter(httplib::Response& response) {
         std::optional<Turnstile::Pass> pass = turnstile_.enter();
-        if (!pass) {
-            response.set_header("Retry-After", "1");
-            refuse(response, 503, "too many requests at a time; try again in a second");
-        }
+        if (!pass) refuse_for_now(response, "too many requests at a time");
         return pass;
+    }
+
+    // Why a request whose time ends then must end now, if it must.
+    viz::Ended ended_at(Clock::time_point end) const {
+        return [this, end]() -> const char* { return stopping_ ? "closing" : Clock::now() > end ? "time" : nullptr; };
     }
 
     void list_models(httplib::Response& response) const {
@@ -293,21 +362,31 @@ private:
         const viz::LiveRequest request = viz::parse_live_request(http.body);
         std::optional<Turnstile::Pass> pass = enter(response);
         if (!pass) return;
+        const Clock::time_point end = Clock::now() + longest_;
         {
-            const Turn turn(turnstile_);
+            const Turn turn(turnstile_, end);
+            if (!turn.computing()) return refuse_for_now(response, "the time for this request is over");
             viz::prompt_tokens(request, served.model, served.tokenizer);  // throws while there still is a status to set
             viz::check_edits(request.edits, served.model);
         }
-        const auto held = std::make_shared<Turnstile::Pass>(std::move(*pass));
-        response.set_chunked_content_provider(
-            "application/x-ndjson", [this, &served, request, held](std::size_t, httplib::DataSink& sink) {
-                Turn turn(turnstile_);
-                viz::answer(request, served.model, served.tokenizer, [&](const std::string& line) {
-                    return turn.pause([&] { return !stopping_ && sink.write((line + "\n").data(), line.size() + 1); });
-                });
-                sink.done();
-                return true;
-            });
+        const auto held = std::make_shared<std::optional<Turnstile::Pass>>(std::move(pass));
+        response.set_chunked_content_provider("application/x-ndjson", [this, &served, request, held, end](
+                                                                          std::size_t, httplib::DataSink& sink) {
+            const auto write = [&](const std::string& line) {
+                return sink.write((line + "\n").data(), line.size() + 1);
+            };
+            try {
+                Turn turn(turnstile_, end);
+                viz::answer(
+                    request, served.model, served.tokenizer,
+                    [&](const std::string& line) { return turn.pause([&] { return write(line); }); }, ended_at(end));
+            } catch (const std::exception& error) {  // the status is long sent
+                write(json{{"error", error.what()}}.dump(-1, ' ', false, json::error_handler_t::replace));
+            }
+            held->reset();  // before the client sees the end and asks again
+            sink.done();
+            return true;
+        });
     }
 
     void page(const httplib::Request& http, httplib::Response& response) {
@@ -315,15 +394,19 @@ private:
         const viz::PageRequest request = viz::parse_page_request(http.body);
         std::optional<Turnstile::Pass> pass = enter(response);
         if (!pass) return;
-        const Turn turn(turnstile_);
-        send_page(viz::trace_page(request, served.name, served.model, served.tokenizer), response);
+        const Clock::time_point end = Clock::now() + longest_;
+        const Turn turn(turnstile_, end);
+        if (!turn.computing()) return refuse_for_now(response, "the time for this request is over");
+        send_page(viz::trace_page(request, served.name, served.model, served.tokenizer, ended_at(end)), response,
+                  std::make_shared<Turnstile::Pass>(std::move(*pass)));
     }
 
     std::vector<std::unique_ptr<Served>> models_;
     Turnstile turnstile_;
     std::string host_;
+    const std::chrono::seconds longest_;
     int port_ = 0;
-    httplib::Server server_;
+    BoundedServer server_{};
     std::atomic<bool> stopping_{false}, ended_{false};
 };
 
@@ -362,6 +445,10 @@ private:
 
 void serve(const ServeOptions& options) {
     if (options.at_once == 0) fail("--at-once: found 0, expected 1 or more");
+#ifdef __GLIBC__
+    // By itself malloc keeps freed memory for each group of threads, which many threads make many.
+    ::mallopt(M_ARENA_MAX, 2);
+#endif
     Service service(options);
     const int port = service.bind(options.port);
     const Interrupt interrupt(service);
@@ -387,6 +474,9 @@ void add_serve(CLI::App& app) {
     command
         ->add_option("--waiting", options->waiting, "Requests that may wait; more are told to come back (status 503)")
         ->transform(not_negative())
+        ->capture_default_str();
+    command->add_option("--seconds", options->seconds, "The longest that a request may wait and compute")
+        ->check(CLI::Range(1, 86400))
         ->capture_default_str();
     command->footer(footer);
     command->callback([options] { serve(*options); });

@@ -142,6 +142,32 @@ TEST_CASE("A live answer ends when it is asked to") {
     CHECK(lines <= 4);
 }
 
+TEST_CASE("A live answer ends within a token when its time is over, and says so") {
+    for (const std::size_t tensors : {0, 1, 100, 500}) {
+        std::size_t seen = 0;
+        std::vector<json> lines;
+        const auto ended = [&]() -> const char* { return seen++ < tensors ? nullptr : "time"; };
+        viz::LiveRequest request = request_for("Once upon a time");
+        request.generation.max_tokens = 400;
+        viz::answer(
+            request, nano(), nano_tokenizer(),
+            [&](const std::string& line) {
+                lines.push_back(json::parse(line));
+                return true;
+            },
+            ended);
+        CHECK(lines.back()["stop"] == "time");
+        CHECK(lines.size() < 100);
+        CHECK(seen == tensors + 1);  // nothing is computed after it
+    }
+}
+
+TEST_CASE("A trace is not made into a page when its time is over") {
+    const viz::PageRequest request = viz::parse_page_request(R"({"tokens": [2, 300, 301]})");
+    CHECK_THROWS_AS(viz::trace_page(request, "nano", nano(), nano_tokenizer(), [] { return "time"; }),
+                    viz::Interrupted);
+}
+
 TEST_CASE("Edits that make logits no numbers end the answer with the reason") {
     viz::LiveRequest request = request_for("Once upon");
     Edit edit{"lm_head"};

@@ -142,7 +142,7 @@
     }
 
     const whyStopped = {stop_token: 'the model ended the text', max_tokens: 'as many tokens as were asked for',
-        context_full: 'the context is full', asked: 'stopped'};
+        context_full: 'the context is full', asked: 'stopped', time: 'the time is over', closing: 'the server ends'};
 
     function endings() {
         return answers.map((answer) => `${answer.title}: ${answer.tokens.length} tokens, ${whyStopped[answer.stop]}.`).join(' ');
