@@ -7,63 +7,119 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <string>
 
 namespace viz {
 
 using gemma::Matrix;
-using gemma::TokenProbability;
 
 namespace {
 
-std::vector<TokenProbability> likeliest_of(float* logits, std::size_t V) {
+constexpr std::size_t rows_at_once = 64;  // of logits, each as long as the vocabulary
+
+constexpr int no_answer = -1;
+
+// Ties go to the lower id.
+bool likelier(const float* logits, int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; }
+
+Reading reading_of(float* logits, std::size_t V, std::size_t count, int answer) {
     if (!std::all_of(logits, logits + V, [](float logit) { return std::isfinite(logit); })) return {};
     gemma::softmax(logits, V);
     std::vector<int> order(V);
     std::iota(order.begin(), order.end(), 0);
-    const auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min(V, LogitLens::likeliest));
-    std::partial_sort(order.begin(), end, order.end(),
-                      [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-    std::vector<TokenProbability> likeliest;
-    for (auto token = order.begin(); token != end; ++token) likeliest.push_back({*token, logits[*token]});
-    return likeliest;
+    const auto end = order.begin() + static_cast<std::ptrdiff_t>(std::min(V, count));
+    std::partial_sort(order.begin(), end, order.end(), [&](int a, int b) { return likelier(logits, a, b); });
+    Reading reading;
+    for (auto token = order.begin(); token != end; ++token) reading.likeliest.push_back({*token, logits[*token]});
+    if (answer == no_answer) return reading;
+    const auto before = std::count_if(order.begin(), order.end(), [&](int a) { return likelier(logits, a, answer); });
+    reading.answer_probability = logits[answer];
+    reading.answer_rank = static_cast<std::size_t>(before) + 1;
+    return reading;
 }
 
-// The last rows of a layer's output [T, D].
-Matrix last_rows(const gemma::RecordedTensor& output, std::size_t rows) {
-    Matrix x = Matrix::from_shape({rows, output.shape[1]});
-    std::copy(output.numbers.end() - static_cast<std::ptrdiff_t>(x.size()), output.numbers.end(), x.begin());
-    return x;
-}
+// The outputs of a record, read through the lens: those of the last `rows` tokens.
+class Lens {
+public:
+    Lens(const gemma::Record& record, const gemma::Model& model, const LensOptions& options)
+        : record_(record), names_(record.names()), model_(model), options_(options) {}
 
-std::vector<std::vector<TokenProbability>> read_layer(const Matrix& x, const gemma::Model& model) {
-    const gemma::Weights& weights = model.weights();
-    Matrix logits = gemma::linear(gemma::rms_norm(x, weights.norm, model.config().rms_norm_eps), weights.embed_tokens);
-    std::vector<std::vector<TokenProbability>> rows;
-    for (std::size_t t = 0; t < logits.shape(0); ++t) rows.push_back(likeliest_of(&logits(t, 0), logits.shape(1)));
-    return rows;
+    // The rows of a tensor that the lens can read; nothing for any other.
+    std::optional<std::size_t> rows_of(const std::string& name) const {
+        if (std::find(names_.begin(), names_.end(), name) == names_.end()) return std::nullopt;
+        const gemma::Shape shape = record_.shape(name);
+        if (shape.size() != 2 || shape[0] == 0 || shape[1] != model_.config().hidden_size) return std::nullopt;
+        return shape[0];
+    }
+
+    // A reading for each of the last rows; `answers` are their tokens of the last layer, none where that is not known.
+    std::vector<Reading> read(const std::string& name, const std::vector<int>& answers) const {
+        const std::optional<std::size_t> recorded = rows_of(name);
+        if (!recorded) return {};
+        const gemma::RecordedTensor output = record_.tensor(name);
+        const std::size_t rows = std::min(*recorded, options_.most_rows), D = output.shape[1];
+        const float* numbers = output.numbers.data() + (*recorded - rows) * D;
+        std::vector<Reading> readings;
+        for (std::size_t begin = 0; begin < rows; begin += rows_at_once) {
+            const std::size_t count = std::min(rows_at_once, rows - begin);
+            Matrix x = Matrix::from_shape({count, D});
+            std::copy_n(numbers + begin * D, count * D, x.begin());
+            Matrix logits = lens_logits(x, model_);
+            for (std::size_t t = 0; t < count; ++t) {
+                const int answer = begin + t < answers.size() ? answers[begin + t] : no_answer;
+                readings.push_back(reading_of(&logits(t, 0), logits.shape(1), options_.likeliest, answer));
+            }
+        }
+        return readings;
+    }
+
+private:
+    const gemma::Record& record_;
+    std::vector<std::string> names_;
+    const gemma::Model& model_;
+    LensOptions options_;
+};
+
+// The likeliest token of each of the last layer's rows, where it has rank 1.
+std::vector<int> take_answers(std::vector<Reading>& last) {
+    std::vector<int> answers;
+    for (Reading& reading : last) {
+        answers.push_back(no_answer);
+        if (reading.likeliest.empty()) continue;
+        answers.back() = reading.likeliest.front().token;
+        reading.answer_probability = reading.likeliest.front().probability;
+        reading.answer_rank = 1;
+    }
+    return answers;
 }
 
 }  // namespace
+
+Matrix lens_logits(const Matrix& x, const gemma::Model& model) {
+    const gemma::Weights& weights = model.weights();
+    const Matrix normalized = gemma::rms_norm(x, weights.norm, model.config().rms_norm_eps, {}, model.precision());
+    return gemma::linear(normalized, weights.embed_tokens, model.precision());
+}
 
 bool LogitLens::empty() const {
     return std::all_of(layers.begin(), layers.end(), [](const auto& rows) { return rows.empty(); });
 }
 
-LogitLens logit_lens(const gemma::Record& record, const gemma::Model& model, std::size_t most_rows) {
-    const std::vector<std::string> names = record.names();
-    LogitLens lens;
-    lens.layers.resize(model.config().num_hidden_layers);
-    for (std::size_t i = 0; i < lens.layers.size(); ++i) {
-        const std::string name = "model.layers." + std::to_string(i);
-        if (std::find(names.begin(), names.end(), name) == names.end()) continue;
-        const gemma::Shape shape = record.shape(name);
-        if (shape.size() != 2 || shape[0] == 0 || shape[1] != model.config().hidden_size) continue;
-        const std::size_t rows = std::min(shape[0], most_rows);
-        lens.first = shape[0] - rows;
-        lens.layers[i] = read_layer(last_rows(record.tensor(name), rows), model);
+LogitLens logit_lens(const gemma::Record& record, const gemma::Model& model, const LensOptions& options) {
+    const Lens lens(record, model, options);
+    const auto name_of = [](std::size_t layer) { return "model.layers." + std::to_string(layer); };
+    LogitLens result;
+    result.layers.resize(model.config().num_hidden_layers);
+    std::vector<int> answers;
+    for (std::size_t i = result.layers.size(); i-- > 0;) {
+        const std::optional<std::size_t> rows = lens.rows_of(name_of(i));
+        if (rows) result.first = *rows - std::min(*rows, options.most_rows);
+        result.layers[i] = lens.read(name_of(i), answers);
+        if (i + 1 == result.layers.size()) answers = take_answers(result.layers[i]);
     }
-    return lens;
+    result.embedding = lens.read("model.embed_scaled", answers);
+    return result;
 }
 
 }  // namespace viz

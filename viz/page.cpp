@@ -107,14 +107,14 @@ json lens_json(const Page& page) {
     if (page.model == nullptr || !is_of_text(page.header)) return nullptr;
     const std::size_t V = page.model->config().vocab_size;
     const std::size_t most = V <= small_vocabulary ? most_lens_rows : most_lens_rows_large;
-    const LogitLens lens = logit_lens(*page.record, *page.model, most);
+    const LogitLens lens = logit_lens(*page.record, *page.model, {most});
     if (lens.empty()) return nullptr;
     json layers = json::array();
     for (const auto& rows : lens.layers) {
         json layer = json::array();
-        for (const auto& likeliest : rows) {
+        for (const Reading& reading : rows) {
             json row = json::array();
-            for (const auto& [token, probability] : likeliest) row.push_back({token, probability});
+            for (const auto& [token, probability] : reading.likeliest) row.push_back({token, probability});
             layer.push_back(row);
         }
         layers.push_back(rows.empty() ? json() : layer);

@@ -10,11 +10,14 @@ namespace gemma {
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);
 void add_trace(CLI::App& app);
+void add_lens(CLI::App& app);
 void add_show(CLI::App& app);
 void add_view(CLI::App& app);
 void add_compare(CLI::App& app);
+void add_diagnose(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_random(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace gemma

@@ -3,9 +3,11 @@
 // Exit codes: 0 success; 1 compared, and different; 2 bad input, told in one line on stderr.
 #include "gemma/cli/commands.hpp"
 #include "gemma/error.hpp"
+#include "viz/console.hpp"
 
 #include <fmt/core.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -19,6 +21,7 @@ constexpr const char* examples = R"(Examples (without --model they use the small
   gemma generate "Once upon a time"
   gemma chat --model gemma-2b-it
   gemma trace --prompt "Hello" --out hello.safetensors
+  gemma lens --prompt "Once upon a time"
   gemma show hello.safetensors model.layers.0.self_attn.probs
   gemma view hello.safetensors --out hello.html
   gemma compare hello.safetensors reference.safetensors
@@ -42,12 +45,15 @@ int run(int argc, char** argv) {
     gemma::add_generate(app);
     gemma::add_chat(app);
     gemma::add_trace(app);
+    gemma::add_lens(app);
     gemma::add_show(app);
     gemma::add_view(app);
     gemma::add_compare(app);
+    gemma::add_diagnose(app);
     gemma::add_serve(app);
     gemma::add_inspect(app);
     gemma::add_random(app);
+    gemma::add_bench(app);
     try {
         app.parse(argc, argv);
     } catch (const CLI::RuntimeError& error) {  // a subcommand chose its exit code
@@ -61,6 +67,7 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit of ulimit -f: the write fails, and is told as all others
     try {
         const int code = run(argc, argv);
         if (std::fflush(stdout) != 0) gemma::fail("standard output cannot be written");
@@ -68,7 +75,7 @@ int main(int argc, char** argv) {
     } catch (const std::bad_alloc&) {
         fmt::print(stderr, "gemma: there is not enough memory\n");
     } catch (const std::exception& error) {
-        fmt::print(stderr, "gemma: {}\n", error.what());
+        fmt::print(stderr, "gemma: {}\n", viz::printable(error.what()));
     }
     return bad_input;
 }

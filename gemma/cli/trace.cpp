@@ -1,16 +1,21 @@
-// gemma trace: one forward pass, or a prompt and its continuation, recorded into a trace file.
+// gemma trace: one forward pass, or a prompt and its continuation, recorded into a trace file; with edits on the way,
+// and what they do to the next token.
 #include "gemma/trace/trace.hpp"
 
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/edits.hpp"
 #include "gemma/cli/options.hpp"
+#include "gemma/cli/prompt.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
 #include "gemma/text/generate.hpp"
-#include "gemma/text/tokenizer.hpp"
+#include "gemma/trace/editor.hpp"
+#include "gemma/trace/effect.hpp"
 #include "gemma/trace/names.hpp"
 #include "gemma/trace/recorder.hpp"
 #include "gemma/trace/trace_file.hpp"
 #include "viz/console.hpp"
+#include "viz/table.hpp"
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -18,6 +23,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +35,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t tokens_shown = 20;
+constexpr std::size_t tokens_shown = 20, likeliest_shown = 5;
 
 constexpr const char* footer =
     R"(The prompt is read in one pass, and the numbers go to disk as they come. Of T tokens, scores and probs have
@@ -37,18 +43,27 @@ heads x T x T numbers in each layer: for long prompts leave them out with --name
 With --generate the tokens that follow are in the record as well; logits are then those of the last prompt token and of
 each generated one. gemma view shows a trace as a web page.
 
+--ablate, --patch and --scale edit tensors on the way: what follows is computed from the edited numbers. NAME may have
+* and ? as in --names; NAME:1 is head 1 of a tensor that has heads, NAME@3 the rows of token 3, counted from 0. The text
+is run without the edits too, and the likeliest next tokens of both runs are printed; --out is then not needed. Patches
+act first, then scales, then ablations.
+
 Examples:
   gemma trace --prompt "Once upon a time" --out once.safetensors
   gemma trace --prompt "Once upon a time" --generate 12 --out more.safetensors
-  gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors)";
+  gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors
+  gemma trace --prompt "Once upon a time" --ablate model.layers.0.self_attn.context:1
+  gemma trace --prompt "Once upon a time" --scale "model.layers.*.mlp.down_proj=0.5" --generate 12
+  gemma trace --prompt "Once upon a day" --patch model.layers.3@2=once.safetensors)";
 
 struct TraceOptions {
     std::string model;
-    std::optional<std::string> prompt;
-    std::optional<std::string> tokens;
+    ComputeOptions compute{"float32"};
+    PromptOptions prompt;
     std::vector<std::string> names;
     std::string range;
     std::size_t generate = 0;
+    EditOptions edits;
     std::string out;
 };
 
@@ -81,12 +96,6 @@ private:
     bool shown_ = false;
 };
 
-std::vector<int> tokens_of(const TraceOptions& options, const fs::path& model) {
-    if (options.tokens) return parse_tokens(*options.tokens);
-    if (options.prompt) return Tokenizer(model / "tokenizer.model").encode_prompt(*options.prompt);
-    fail("found neither --prompt nor --tokens, expected one of them");
-}
-
 // `tokens` is how many there may be, the generated ones included.
 TokenRange range_of(const TraceOptions& options, std::size_t tokens) {
     if (options.range.empty()) return {};
@@ -99,18 +108,53 @@ TokenRange range_of(const TraceOptions& options, std::size_t tokens) {
     fail("--range: found {}, expected a range within the {} tokens", options.range, tokens);
 }
 
-// The forward pass over the tokens; with --generate, greedily on from there, and the new tokens are added.
-void run(const TraceOptions& options, const Model& model, std::vector<int>& tokens, Observer& observer) {
-    KVCache cache(model.config(), tokens.size() + options.generate);
-    if (options.generate == 0) {
-        model.forward(tokens, cache, Trace(observer));
-        return;
+// Hands everything on, and keeps the shapes and the first logits: those that follow the prompt.
+class Watch : public Observer {
+public:
+    explicit Watch(Observer* next) : next_(next) {}
+
+    void observe(const std::string& name, const TensorView& tensor) override {
+        shapes.try_emplace(name, tensor.shape);
+        if (name == "lm_head" && logits.size() == 0) {
+            const std::size_t V = tensor.shape.back();
+            logits = Vector::from_shape({V});
+            std::copy_n(tensor.data + tensor.size() - V, V, logits.begin());
+        }
+        if (next_ != nullptr) next_->observe(name, tensor);
     }
-    Sampler greedy{SamplerOptions{}};
-    GenerateOptions generation;
-    generation.max_tokens = options.generate;
-    const std::vector<int> generated = generate(model, cache, tokens, greedy, generation, {}, Trace(observer)).tokens;
-    tokens.insert(tokens.end(), generated.begin(), generated.end());
+
+    std::map<std::string, Shape> shapes;
+    Vector logits;
+
+private:
+    Observer* next_;
+};
+
+// What a run gave: its tensors' shapes, the logits behind the prompt, the tokens that it generated.
+struct Outcome {
+    std::map<std::string, Shape> shapes;
+    Vector logits;
+    std::vector<int> generated;
+};
+
+// The forward pass over the prompt, with the edits; with --generate, greedily on from there. `next` sees all tensors as
+// they are after the edits.
+Outcome outcome_of(const TraceOptions& options, const Model& model, const std::vector<int>& prompt,
+                   const std::vector<Edit>& edits, Observer* next) {
+    Watch watch(next);
+    Editor editor(edits, &watch);
+    Progress progress(editor, model.config().num_hidden_layers);
+    KVCache cache(model.config(), prompt.size() + options.generate, model.precision());
+    std::vector<int> generated;
+    if (options.generate == 0) {
+        model.forward(prompt, cache, Trace(progress));
+    } else {
+        Sampler greedy{SamplerOptions{}};
+        GenerateOptions generation;
+        generation.max_tokens = options.generate;
+        generated = generate(model, cache, prompt, greedy, generation, {}, Trace(progress)).tokens;
+    }
+    return {watch.shapes, watch.logits, generated};
 }
 
 // A pattern that fits no tensor is a mistake.
@@ -120,13 +164,6 @@ void require_matches(const std::vector<std::string>& patterns, const std::vector
             fail("--names: no tensor fits \"{}\", expected a pattern such as \"model.layers.0.*\"", pattern);
         }
     }
-}
-
-// How a token looks, on one line: a line break as \n. Empty without a tokenizer, and for rows of a vocabulary that is
-// padded beyond the tokenizer's.
-std::string piece_of(int token, const std::optional<Tokenizer>& tokenizer) {
-    if (!tokenizer || static_cast<std::size_t>(token) >= tokenizer->vocab_size()) return "";
-    return viz::printable(tokenizer->piece(token));
 }
 
 void print_summary(const std::string& file, std::size_t tensors, const std::vector<int>& tokens,
@@ -141,41 +178,129 @@ void print_summary(const std::string& file, std::size_t tensors, const std::vect
     if (tokens.size() > tokens_shown) fmt::print("  ... {} more\n", tokens.size() - tokens_shown);
 }
 
-void record(const TraceOptions& options) {
-    OutputFile(options.out);  // throws now, not after a long pass, when it cannot be written
-    const fs::path directory = model_directory(options.model);
-    const Model model(directory);
-    std::vector<int> tokens = tokens_of(options, directory);
-    const std::size_t prompt_tokens = tokens.size(), context = model.config().max_position_embeddings;
-    const TokenRange range = range_of(options, prompt_tokens + options.generate);
-    if (prompt_tokens > context) {
-        fail("{}: found {} tokens, expected at most {}, the model's context", options.tokens ? "--tokens" : "--prompt",
-             prompt_tokens, context);
-    }
-    if (options.generate > context - prompt_tokens) {
-        fail("--generate: found {} after a prompt of {} tokens, expected at most {}, the model's context, in all",
-             options.generate, prompt_tokens, context);
-    }
+// --- Edits -----------------------------------------------------------------------------------------------------------
 
-    Recorder recorder({options.names, range, options.out});
-    {
-        Progress progress(recorder, model.config().num_hidden_layers);
-        run(options, model, tokens, progress);
+// What was edited, as it was asked for: "--ablate model.layers.0.mlp.gated --scale model.norm=0.5".
+std::string text_of(const std::vector<AskedEdit>& edits) {
+    std::string text;
+    for (const AskedEdit& asked : edits) {
+        text += fmt::format("{}{} {}", text.empty() ? "" : " ", asked.option, asked.text);
     }
-    if (range.begin >= tokens.size()) {
+    return text;
+}
+
+std::string percent(double probability) { return fmt::format("{:.2f} %", 100 * probability); }
+
+std::string name_of(int token, const std::optional<Tokenizer>& tokenizer) {
+    const std::string piece = piece_of(token, tokenizer);
+    return piece.empty() ? std::to_string(token) : fmt::format("{} {}", token, piece);
+}
+
+void print_effect(const Effect& effect, const std::optional<Tokenizer>& tokenizer) {
+    viz::Table table{{"token", "", "clean", "edited", "clean logit", "edited logit"}, {}};
+    for (const TokenEffect& token : effect.likeliest) {
+        table.rows.push_back({std::to_string(token.token), piece_of(token.token, tokenizer),
+                              percent(token.clean_probability), percent(token.edited_probability),
+                              fmt::format("{:.3f}", token.clean_logit), fmt::format("{:.3f}", token.edited_logit)});
+    }
+    const viz::Console console;
+    const std::vector<std::string> lines = viz::lines(table);
+    for (std::size_t i = 0; i < lines.size(); ++i) fmt::print("  {}\n", i < 2 ? console.dim(lines[i]) : lines[i]);
+    const TokenEffect& most = effect.most_changed;
+    fmt::print("\nlargest change  the logit of {}: from {:.3f} to {:.3f}\n", name_of(most.token, tokenizer),
+               most.clean_logit, most.edited_logit);
+    fmt::print("divergence      {:.3g} nats, KL(clean || edited)\n", effect.divergence);
+}
+
+void print_text(const char* run, const std::vector<int>& tokens, const std::optional<Tokenizer>& tokenizer) {
+    std::string text;
+    if (tokenizer) {
+        text = viz::printable(tokenizer->decode(tokens));
+    } else {
+        for (const int token : tokens) text += fmt::format("{}{}", text.empty() ? "" : ",", token);
+    }
+    fmt::print("{:<14}  {}\n", run, text);
+}
+
+// What was edited, what that does to the next token, and to the text that was generated.
+void print_effects(const std::vector<AskedEdit>& asked, const std::vector<std::size_t>& tensors, const Effect& effect,
+                   const Outcome& clean, const Outcome& edited, const std::optional<Tokenizer>& tokenizer) {
+    for (std::size_t i = 0; i < asked.size(); ++i) {
+        fmt::print("{} {}: {} tensor{}\n", asked[i].option, asked[i].text, tensors[i], tensors[i] == 1 ? "" : "s");
+    }
+    fmt::print("\nwhat follows the prompt\n\n");
+    print_effect(effect, tokenizer);
+    if (clean.generated.empty() && edited.generated.empty()) return;
+    print_text("clean text", clean.generated, tokenizer);
+    print_text("edited text", edited.generated, tokenizer);
+}
+
+// --- The command -----------------------------------------------------------------------------------------------------
+
+void check_generate(const TraceOptions& options, std::size_t prompt_tokens, std::size_t context) {
+    if (options.generate <= context - prompt_tokens) return;
+    fail("--generate: found {} after a prompt of {} tokens, expected at most {}, the model's context, in all",
+         options.generate, prompt_tokens, context);
+}
+
+void write(const TraceOptions& options, const TokenRange& range, const Recorder& recorder, const TraceHeader& header) {
+    if (range.begin >= header.tokens.size()) {
         fail("--range: found {}, expected a range within the {} tokens: the model ended the text there", options.range,
-             tokens.size());
+             header.tokens.size());
     }
-    const std::vector<std::string> names = recorder.names();
-    require_matches(options.names, names);
-
-    TraceHeader header;
-    header.prompt = options.prompt.value_or("");
-    header.model = fs::canonical(directory).filename().string();
-    header.tokens = tokens;
-    header.prompt_tokens = prompt_tokens;
+    require_matches(options.names, recorder.names());
     write_trace(options.out, recorder, header);
-    print_summary(options.out, names.size(), tokens, find_tokenizer(directory));
+}
+
+void record(const TraceOptions& options) {
+    const std::vector<AskedEdit> asked = parse_edits(options.edits);
+    if (options.out.empty() && asked.empty()) {
+        fail("found neither --out nor an edit (--ablate, --patch, --scale), expected one of them");
+    }
+    if (options.out.empty() && (!options.names.empty() || !options.range.empty())) {
+        fail("found {} without --out, expected both", options.names.empty() ? "--range" : "--names");
+    }
+    if (!options.out.empty()) OutputFile(options.out);  // throws now, not after a long pass, when it cannot be written
+    const fs::path directory = model_directory(options.model);
+    const Model model = open_model(directory, options.compute);
+    const std::size_t context = model.config().max_position_embeddings;
+    const std::vector<int> prompt = prompt_tokens(options.prompt, directory, context);
+    check_generate(options, prompt.size(), context);
+    const TokenRange range = range_of(options, prompt.size() + options.generate);
+    const std::optional<Tokenizer> tokenizer = find_tokenizer(directory);
+
+    std::vector<Edit> edits;
+    std::vector<std::size_t> edited_tensors;  // of each that was asked for
+    Outcome clean;
+    if (!asked.empty()) {
+        clean = outcome_of(options, model, prompt, {}, nullptr);
+        const EditedRun all{clean.shapes, prompt.size(), prompt.size() + options.generate};
+        for (const AskedEdit& one : asked) {
+            const std::vector<Edit> of_one = edits_for(one, all);
+            edited_tensors.push_back(of_one.size());
+            edits.insert(edits.end(), of_one.begin(), of_one.end());
+        }
+    }
+
+    std::optional<Recorder> recorder;
+    if (!options.out.empty()) recorder.emplace(RecorderOptions{options.names, range, options.out});
+    const Outcome edited = outcome_of(options, model, prompt, edits, recorder ? &*recorder : nullptr);
+    std::optional<Effect> effect;  // throws before anything is written, where the edited logits are no numbers
+    if (!asked.empty()) effect = effect_of(clean.logits, edited.logits, likeliest_shown);
+    if (recorder) {
+        TraceHeader header;
+        header.prompt = options.prompt.prompt.value_or("");
+        header.model = fs::canonical(directory).filename().string();
+        header.precision = std::string(to_string(model.precision()));
+        header.edits = text_of(asked);
+        header.tokens = prompt;
+        header.tokens.insert(header.tokens.end(), edited.generated.begin(), edited.generated.end());
+        header.prompt_tokens = prompt.size();
+        write(options, range, *recorder, header);
+        print_summary(options.out, recorder->names().size(), header.tokens, tokenizer);
+        if (effect) fmt::print("\n");
+    }
+    if (effect) print_effects(asked, edited_tensors, *effect, clean, edited, tokenizer);
 }
 
 }  // namespace
@@ -184,10 +309,7 @@ void add_trace(CLI::App& app) {
     CLI::App* command = app.add_subcommand("trace", "Record every tensor of a forward pass into a .safetensors file");
     const auto options = std::make_shared<TraceOptions>();
     add_model_option(*command, options->model);
-    CLI::Option* input = command->add_option("--prompt", options->prompt, "Text; one bos is put before it");
-    command->add_option("--tokens", options->tokens, "Token ids in its place, such as 2,5,7")
-        ->type_name("IDS")
-        ->excludes(input);
+    add_prompt_options(*command, options->prompt);
     command
         ->add_option("--names", options->names,
                      "Which tensors: names in which * stands for any text\n"
@@ -198,7 +320,9 @@ void add_trace(CLI::App& app) {
     command->add_option("--generate", options->generate, "Go on greedily for N tokens, with the trace on")
         ->check(not_negative())
         ->type_name("N");
-    command->add_option("--out", options->out, "The trace file to write")->type_name("FILE.safetensors")->required();
+    add_edit_options(*command, options->edits);
+    add_compute_options(*command, options->compute);
+    command->add_option("--out", options->out, "The trace file to write")->type_name("FILE.safetensors");
     command->footer(footer);
     command->callback([options] { record(*options); });
 }

@@ -1,80 +1,25 @@
 // Runs the program as a user does: exit codes, what it prints, what it leaves behind.
-#include "gemma/checkpoint/safetensors.hpp"
-#include "gemma/model/config.hpp"
-#include "gemma/model/parameters.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "tests/support/program.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <random>
 #include <string>
 #include <vector>
 
 using namespace gemma;
+using namespace gemma::program;
 
 namespace {
-
-struct Run {
-    int code;
-    std::string out;
-    std::string err;
-};
-
-// Runs `gemma ARGUMENTS`, with the arguments as a shell reads them, in a folder.
-Run run(const std::string& arguments, const std::filesystem::path& folder) {
-    const TemporaryDirectory output;
-    const std::string command = "cd '" + folder.string() + "' && '" GEMMA_PROGRAM "' " + arguments + " > '" +
-                                (output / "out").string() + "' 2> '" + (output / "err").string() + "' < /dev/null";
-    const int status = std::system(command.c_str());
-    REQUIRE(WIFEXITED(status));
-    return {WEXITSTATUS(status), read_file(output / "out"), read_file(output / "err")};
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string last_line(std::string text) {
     while (!text.empty() && text.back() == '\n') text.pop_back();
     return text.substr(text.rfind('\n') + 1);
-}
-
-// Bad input: exit code 2, one line on stderr that holds `part`, nothing on stdout, and no new file.
-void check_error(const std::string& arguments, const TemporaryDirectory& folder, const std::string& part) {
-    CAPTURE(arguments);
-    const std::size_t entries = folder.entries();
-    const Run result = run(arguments, folder.path());
-    CAPTURE(result.err);
-    CHECK(result.code == 2);
-    CHECK(result.out == "");
-    CHECK(result.err.rfind("gemma: ", 0) == 0);
-    CHECK(result.err.find('\n') == result.err.size() - 1);
-    CHECK(contains(result.err, part));
-    CHECK(folder.entries() == entries);
-}
-
-// A model directory without a tokenizer.
-void write_model(const std::filesystem::path& directory) {
-    const Config config = tiny_config();
-    std::filesystem::create_directory(directory);
-    write_file(directory / "config.json", to_json(config));
-    std::vector<TensorInfo> tensors;
-    for (const Parameter& parameter : parameters(config)) tensors.push_back(parameter.info);
-    SafetensorsWriter writer(directory / "model.safetensors", tensors);
-    std::mt19937 random(1);
-    for (const TensorInfo& tensor : tensors) {
-        for (std::size_t i = 0; i < element_count(tensor.shape); ++i) {
-            const float number = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
-            writer.write(&number, sizeof number);
-        }
-    }
-    writer.finish();
 }
 
 // A copy of a trace in which one number of one tensor is another.
@@ -117,7 +62,8 @@ TEST_CASE("gemma: a wrong command line is exit code 2, help and version are 0") 
 
 TEST_CASE("gemma: the help of each subcommand has an example") {
     const TemporaryDirectory folder;
-    for (const std::string command : {"generate", "chat", "trace", "show", "view", "compare", "inspect", "random"}) {
+    for (const std::string command :
+         {"generate", "chat", "trace", "lens", "show", "view", "compare", "inspect", "random"}) {
         CAPTURE(command);
         const Run help = run(command + " --help", folder.path());
         CHECK(help.code == 0);
