@@ -107,13 +107,28 @@ bool passes(const Trial& trial, double tolerance, const viz::Console& console) {
     return true;
 }
 
+// The known mistake that the learner made, where it is one.
+void name_mistake(const LearnerPart& part, const viz::Console& console) {
+    if (!part) return;
+    const Recognized recognized = recognize(part);
+    if (recognized.mistakes.empty()) return;
+    fmt::print("\n  {} In a small random model your {} equals that of\n", console.bold("A known mistake."),
+               recognized.tensor);
+    for (const gemma::Mistake& mistake : recognized.mistakes) {
+        fmt::print("    {}: {}\n", console.bold(mistake.name), mistake.what);
+    }
+    fmt::print("  to {:.1e}; from the right one it is {:.1e} away.\n", recognized.distance, recognized.from_right);
+}
+
 }  // namespace
 
-int check_exercise(const std::string& lesson, const std::vector<Trial>& trials, double tolerance) {
+int check_exercise(const std::string& lesson, const std::vector<Trial>& trials, const LearnerPart& part,
+                   double tolerance) {
     const viz::Console console;
     fmt::print("{}\n", console.bold("The exercise of lesson " + lesson.substr(0, 2)));
     for (const Trial& trial : trials) {
         if (passes(trial, tolerance, console)) continue;
+        name_mistake(part, console);
         fmt::print("  Your file: lessons/{0}/exercise.cpp. One that works: lessons/{0}/solution.cpp.\n", lesson);
         return 1;
     }

@@ -9,9 +9,12 @@
 //           [&](gemma::Trace trace) { ... show the right tensors to trace ... },
 //           [&](gemma::Trace trace) { exercise::rope(x, rotation, trace); }}});
 //   }
+//
+// With a part, a function that gives the numbers of a known mistake is told which.
 #pragma once
 
 #include "gemma/trace/trace.hpp"
+#include "lessons/recognize.hpp"
 
 #include <functional>
 #include <string>
@@ -28,8 +31,10 @@ struct Trial {
 };
 
 /// Prints, trial by trial, how far each of the learner's tensors is from the right one, relative to the largest number
-/// of the right one, and stops at the first that is over the tolerance, or missing, or of another shape. Returns the
-/// exit code: 0 when all are right, 1 when one is not.
-int check_exercise(const std::string& lesson, const std::vector<Trial>& trials, double tolerance = 1e-5);
+/// of the right one, and stops at the first that is over the tolerance, or missing, or of another shape. Then it names
+/// the known mistake with which `part` gives the learner's numbers, where there is one. Returns the exit code: 0 when
+/// all are right, 1 when one is not.
+int check_exercise(const std::string& lesson, const std::vector<Trial>& trials, const LearnerPart& part = {},
+                   double tolerance = 1e-5);
 
 }  // namespace lesson

@@ -22,8 +22,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t width = 96;  // of 100 columns, with a margin on both sides
-
 void indented(const std::string& line) {
     const std::string text = "  " + line;
     fmt::print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
@@ -71,11 +69,11 @@ void Lesson::step(const std::string& name) {
     fmt::print("\n{}\n\n", console_.bold(fmt::format("{}. {}", ++steps_, name)));
 }
 
-std::vector<std::string> Lesson::wrapped(const std::string& paragraph) const {
+std::vector<std::string> Lesson::wrapped(const std::string& paragraph, std::size_t columns) const {
     std::vector<std::string> lines(1);
     std::istringstream words(paragraph);
     for (std::string word; words >> word;) {
-        if (!lines.back().empty() && viz::width_of(lines.back()) + 1 + viz::width_of(word) > width)
+        if (!lines.back().empty() && viz::width_of(lines.back()) + 1 + viz::width_of(word) > columns)
             lines.emplace_back();
         lines.back() += (lines.back().empty() ? "" : " ") + word;
     }
@@ -84,6 +82,14 @@ std::vector<std::string> Lesson::wrapped(const std::string& paragraph) const {
 
 void Lesson::text(const std::string& paragraph) {
     for (const std::string& line : wrapped(paragraph)) indented(line);
+    fmt::print("\n");
+}
+
+void Lesson::list(const std::vector<std::string>& items) {
+    for (const std::string& item : items) {
+        const std::vector<std::string> lines = wrapped(item, width - 2);
+        for (std::size_t i = 0; i < lines.size(); ++i) indented((i == 0 ? "· " : "  ") + lines[i]);
+    }
     fmt::print("\n");
 }
 

@@ -54,6 +54,9 @@ public:
     /// Prose: a paragraph, broken into lines.
     void text(const std::string& paragraph);
 
+    /// Short paragraphs, one below the other.
+    void list(const std::vector<std::string>& items);
+
     /// A formula, or several lines of one.
     void formula(const std::string& lines);
 
@@ -99,6 +102,8 @@ public:
     const viz::Console& console() const { return console_; }
 
 private:
+    static constexpr std::size_t width = 96;  // of 100 columns, with a margin on both sides
+
     friend int run(int argc, char** argv, const About& about, const std::function<void(Lesson&)>& lesson);
 
     struct Check {
@@ -113,7 +118,7 @@ private:
     void write_files();
     void print_figure(const std::string& title, const std::vector<std::string>& lines) const;
     void add_figure(const std::string& name, std::string svg, const std::string& caption);
-    std::vector<std::string> wrapped(const std::string& paragraph) const;
+    std::vector<std::string> wrapped(const std::string& paragraph, std::size_t columns = width) const;
 
     About about_;
     viz::Console console_;

@@ -29,11 +29,19 @@ lesson::Trial trial(const std::string& input, const Matrix& x) {
     return {input, [x](gemma::Trace trace) { right(x, trace); }, [x](gemma::Trace trace) { exercise::gelu(x, trace); }};
 }
 
+// The activation of the gates of a layer.
+void in_a_model(const gemma::Model&, const std::vector<int>&, const gemma::Record& clean, gemma::Trace trace) {
+    Matrix activated = exercise::gelu(lesson::tensor_of<2>(clean, "model.layers.0.mlp.gate_proj"));
+    trace("model.layers.0.mlp.act_fn", activated);
+}
+
 }  // namespace
 
 int main() {
     return lesson::check_exercise(
-        "01_gelu", {trial("2 tokens of 4 numbers", {{0.5f, -1.0f, 2.0f, -0.1f}, {1.0f, -0.75f, 0.25f, 3.0f}}),
-                    trial("where the two forms differ most", {{2.699f, -2.699f}}),
-                    trial("far from zero, and zero itself", {{20.0f, -20.0f, 0.0f, -5.0f}})});
+        "01_gelu",
+        {trial("2 tokens of 4 numbers", {{0.5f, -1.0f, 2.0f, -0.1f}, {1.0f, -0.75f, 0.25f, 3.0f}}),
+         trial("where the two forms differ most", {{2.699f, -2.699f}}),
+         trial("far from zero, and zero itself", {{20.0f, -20.0f, 0.0f, -5.0f}})},
+        in_a_model);
 }

@@ -3,6 +3,7 @@
 #include "gemma/components/gelu.hpp"
 #include "gemma/components/relu.hpp"
 #include "lessons/01_gelu/forms.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/random.hpp"
 
@@ -366,5 +367,7 @@ int main(int argc, char** argv) {
                            slopes(lesson);
                            neuron_inputs_are_normal(lesson);
                            in_gemma(lesson);
+                           lesson::what_breaks(lesson, "GELU takes another form",
+                                               {"gelu-erf", "gelu-sigmoid", "gate-relu", "gate-linear"});
                        });
 }

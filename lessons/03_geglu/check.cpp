@@ -17,6 +17,11 @@ lesson::Trial trial(const std::string& input, const Matrix& x, const gemma::Feed
             [x, weights](gemma::Trace trace) { exercise::feed_forward(x, weights, trace); }};
 }
 
+void in_a_model(const gemma::Model& model, const std::vector<int>&, const gemma::Record& clean, gemma::Trace trace) {
+    exercise::feed_forward(lesson::tensor_of<2>(clean, "model.layers.0.post_attention_layernorm"),
+                           model.weights().layers[0].mlp, trace.scope("model.layers.0.mlp"));
+}
+
 }  // namespace
 
 int main() {
@@ -28,8 +33,10 @@ int main() {
     const gemma::Model model(gemma::embedded_model());
     const std::size_t model_D = model.config().hidden_size;
     return lesson::check_exercise(
-        "03_geglu", {trial("3 tokens of 4 numbers, F = 6", random.normal<2>({3, D}), weights),
-                     trial("large inputs: gates wide open or shut", random.normal<2>({2, D}, 20.0), weights),
-                     trial("layer 0 of the small model, weights as stored, 5 tokens", random.normal<2>({5, model_D}),
-                           model.weights().layers[0].mlp)});
+        "03_geglu",
+        {trial("3 tokens of 4 numbers, F = 6", random.normal<2>({3, D}), weights),
+         trial("large inputs: gates wide open or shut", random.normal<2>({2, D}, 20.0), weights),
+         trial("layer 0 of the small model, weights as stored, 5 tokens", random.normal<2>({5, model_D}),
+               model.weights().layers[0].mlp)},
+        in_a_model);
 }

@@ -6,6 +6,7 @@
 #include "gemma/model/parameters.hpp"
 #include "gemma/trace/trace_file.hpp"
 #include "lessons/03_geglu/siblings.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/steps.hpp"
 #include "viz/numbers.hpp"
@@ -387,6 +388,8 @@ int main(int argc, char** argv) {
         gates_of_a_trained_model(lesson);
         another_gate(lesson, run);
         draw_gates(lesson, run);
+        lesson::what_breaks(lesson, "the gate is another one",
+                            {"gate-silu", "gate-sigmoid", "gelu-on-up", "gate-up-swapped", "gate-added"});
         check_model(lesson, run);
     });
 }

@@ -9,6 +9,7 @@
 #include "lessons/04_positions/sentence.hpp"
 #include "lessons/04_positions/similarity.hpp"
 #include "lessons/04_positions/t5.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 
 #include <fmt/format.h>
@@ -283,5 +284,6 @@ int main(int argc, char** argv) {
             t5_buckets(lesson);
             t5_bias(lesson);
             all_ways(lesson, experiment);
+            lesson::what_breaks(lesson, "a model is not told the positions", {"rope-missing", "rope-wrong-axis"});
         });
 }

@@ -48,11 +48,25 @@ lesson::Trial trial(const char* input, const gemma::Shape& shape, std::size_t fi
             }};
 }
 
+// The queries and keys of a layer. What is shown on the way has no name in a model.
+void in_a_model(const gemma::Model& model, const std::vector<int>& tokens, const gemma::Record& clean,
+                gemma::Trace trace) {
+    const gemma::Config& config = model.config();
+    const gemma::Rotation rotation = exercise::rope_rotation(0, tokens.size(), config.head_dim, config.rope_theta);
+    const std::string attention = "model.layers.0.self_attn.";
+    Tensor3 query = exercise::rope(lesson::tensor_of<3>(clean, attention + "q_proj"), rotation);
+    Tensor3 key = exercise::rope(lesson::tensor_of<3>(clean, attention + "k_proj"), rotation);
+    trace(attention + "q_rope", query);
+    trace(attention + "k_rope", key);
+}
+
 }  // namespace
 
 int main() {
-    return lesson::check_exercise("05_rope", {trial("5 tokens from position 0, 2 heads of 8 numbers", {5, 2, 8}, 0),
-                                              trial("3 tokens from position 20: decoding goes on", {3, 1, 16}, 20),
-                                              trial("another theta, and one token", {1, 3, 6}, 7, 100.0f),
-                                              trial("one pair only: the slide's two dimensions", {4, 1, 2}, 1)});
+    return lesson::check_exercise("05_rope",
+                                  {trial("5 tokens from position 0, 2 heads of 8 numbers", {5, 2, 8}, 0),
+                                   trial("3 tokens from position 20: decoding goes on", {3, 1, 16}, 20),
+                                   trial("another theta, and one token", {1, 3, 6}, 7, 100.0f),
+                                   trial("one pair only: the slide's two dimensions", {4, 1, 2}, 1)},
+                                  in_a_model);
 }

@@ -6,6 +6,7 @@
 #include "lessons/05_rope/decay.hpp"
 #include "lessons/05_rope/model.hpp"
 #include "lessons/05_rope/planes.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 
 #include <fmt/format.h>
@@ -251,7 +252,8 @@ void values_are_not_turned(Lesson& lesson) {
     const double right = relative_difference(context_at(50, false), context_at(0, false));
     const double wrong = relative_difference(context_at(50, true), context_at(0, true));
     lesson.table({{"values", "largest difference, relative"},
-                  {{"as they are", fmt::format("{:.1e}", right)}, {"turned, too", fmt::format("{:.1e}", wrong)}}});
+                  {{"as they are", right < 1e-6 ? "< 1e-6" : fmt::format("{:.1e}", right)},
+                   {"turned, too", fmt::format("{:.1e}", wrong)}}});
     lesson.check("attention does not change when all tokens move", right, 1e-5, "the same distance");
     lesson.check("it would, if values were turned", wrong > 0.1, "the results differ");
 }
@@ -333,5 +335,8 @@ int main(int argc, char** argv) {
             long_context(lesson);
             in_the_model(lesson);
             against_the_official_model(lesson);
+            lesson::what_breaks(lesson, "queries and keys are turned in another way",
+                                {"rope-interleaved", "rope-backwards", "rope-from-one", "rope-queries-only",
+                                 "rope-theta-500000", "rope-exponent", "rope-angles-bfloat16", "rope-values"});
         });
 }

@@ -48,11 +48,18 @@ lesson::Trial trial(const std::string& name, std::size_t T, std::size_t H, std::
     return {fmt::format("{}: T = {}, H = {}, K = {}, d = {}", name, T, H, K, d), right, learner};
 }
 
+void in_a_model(const gemma::Model&, const std::vector<int>&, const gemma::Record& clean, gemma::Trace trace) {
+    const std::string attention = "model.layers.0.self_attn";
+    const auto input = [&](const char* name) { return lesson::tensor_of<3>(clean, attention + name); };
+    exercise::attention(input(".q_rope"), input(".k_rope"), input(".v_proj"), trace.scope(attention));
+}
+
 }  // namespace
 
 int main() {
     return lesson::check_exercise(
         "06_mqa",
         {trial("multi-head", 4, 2, 2, 8, 1.0), trial("multi-query", 5, 4, 1, 8, 1.0), trial("grouped", 5, 6, 3, 4, 1.0),
-         trial("one token", 1, 4, 2, 8, 1.0), trial("large scores", 6, 4, 2, 8, 12.0)});
+         trial("one token", 1, 4, 2, 8, 1.0), trial("large scores", 6, 4, 2, 8, 12.0)},
+        in_a_model);
 }

@@ -7,6 +7,7 @@
 #include "gemma/model/parameters.hpp"
 #include "gemma/trace/trace_file.hpp"
 #include "lessons/06_mqa/paper.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/random.hpp"
 #include "viz/numbers.hpp"
@@ -446,5 +447,9 @@ int main(int argc, char** argv) {
                            step_time(lesson);
                            step_gemma(lesson);
                            step_official(lesson);
+                           lesson::what_breaks(
+                               lesson, "attention weighs in another way",
+                               {"scale-missing", "scale-twice", "heads-tiled", "mask-missing", "mask-off-by-one",
+                                "mask-zero", "key-value-swapped", "heads-not-transposed"});
                        });
 }

@@ -19,10 +19,17 @@ lesson::Trial trial(const std::string& name, std::size_t T, std::size_t D, doubl
             [=](gemma::Trace trace) { exercise::rms_norm(x, w, eps, trace.scope("rms_norm")); }};
 }
 
+void in_a_model(const gemma::Model& model, const std::vector<int>&, const gemma::Record& clean, gemma::Trace trace) {
+    exercise::rms_norm(lesson::tensor_of<2>(clean, "model.embed_scaled"), model.weights().layers[0].input_layernorm,
+                       model.config().rms_norm_eps, trace.scope("model.layers.0.input_layernorm"));
+}
+
 }  // namespace
 
 int main() {
     return lesson::check_exercise(
-        "07_rms_norm", {trial("5 tokens of 16 numbers", 5, 16, 3.0),
-                        trial("numbers so small that eps counts", 2, 16, 1e-3), trial("a vector of zeros", 1, 8, 0.0)});
+        "07_rms_norm",
+        {trial("5 tokens of 16 numbers", 5, 16, 3.0), trial("numbers so small that eps counts", 2, 16, 1e-3),
+         trial("a vector of zeros", 1, 8, 0.0)},
+        in_a_model);
 }

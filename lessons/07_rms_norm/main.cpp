@@ -5,6 +5,7 @@
 #include "gemma/components/layer_norm.hpp"
 #include "gemma/trace/trace_file.hpp"
 #include "lessons/07_rms_norm/rounding.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/random.hpp"
 #include "viz/numbers.hpp"
@@ -428,5 +429,8 @@ int main(int argc, char** argv) {
             step_time(lesson);
             step_model(lesson);
             if (lesson.embedded_model()) step_official(lesson);
+            lesson::what_breaks(lesson, "the norm is another one",
+                                {"norm-layernorm", "norm-eps-1e-5", "norm-weight-plain", "norm-weight-missing",
+                                 "norm-weight-twice", "norm-weight-bfloat16", "norm-cast-early"});
         });
 }

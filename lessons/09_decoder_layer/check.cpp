@@ -8,6 +8,7 @@
 #include "lessons/random.hpp"
 
 #include <functional>
+#include <utility>
 
 namespace {
 
@@ -29,6 +30,20 @@ void run(const Layer& layer, const gemma::LayerWeights& weights, const gemma::Co
     layer(x, weights, gemma::rope_rotation(past, T, d), config.rms_norm_eps, cache, trace.scope("layer"));
 }
 
+Matrix right_layer(Matrix x, const gemma::LayerWeights& weights, const gemma::Rotation& rotation, float eps,
+                   gemma::KeyValues& past, Trace trace) {
+    return gemma::decoder_layer(std::move(x), weights, rotation, eps, past, trace);
+}
+
+void in_a_model(const gemma::Model& model, const std::vector<int>& tokens, const gemma::Record& clean, Trace trace) {
+    const gemma::Config& config = model.config();
+    const std::size_t T = tokens.size();
+    gemma::KeyValues cache(config.num_key_value_heads, T, config.head_dim);
+    exercise::decoder_layer(lesson::tensor_of<2>(clean, "model.embed_scaled"), model.weights().layers[0],
+                            gemma::rope_rotation(0, T, config.head_dim, config.rope_theta), config.rms_norm_eps, cache,
+                            trace.scope("model.layers.0"));
+}
+
 }  // namespace
 
 int main() {
@@ -40,8 +55,7 @@ int main() {
 
     const auto trial = [&](const std::string& input, const gemma::LayerWeights& weights, std::size_t past,
                            const Matrix& x) {
-        return lesson::Trial{input,
-                             [&, past](Trace trace) { run(gemma::decoder_layer, weights, config, past, x, trace); },
+        return lesson::Trial{input, [&, past](Trace trace) { run(right_layer, weights, config, past, x, trace); },
                              [&, past](Trace trace) { run(exercise::decoder_layer, weights, config, past, x, trace); }};
     };
 
@@ -62,5 +76,6 @@ int main() {
     return lesson::check_exercise(
         "09_decoder_layer",
         {trial("the small model's layer 0, 5 tokens", model.weights().layers[0], 0, five),
-         trial("its layer 1, 1 token after 3 in the cache", model.weights().layers[1], 3, one), identity});
+         trial("its layer 1, 1 token after 3 in the cache", model.weights().layers[1], 3, one), identity},
+        in_a_model);
 }

@@ -9,6 +9,7 @@
 #include "gemma/trace/compare.hpp"
 #include "gemma/trace/editor.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/loss.hpp"
 #include "lessons/steps.hpp"
@@ -349,5 +350,8 @@ int main(int argc, char** argv) {
         tell_heads(lesson, story_tokens);
         tell_what_follows(lesson, tokens);
         check_causality(lesson, tokens);
+        lesson::what_breaks(lesson, "the layer is put together in another way",
+                            {"residual-after-norm", "residual-attention-missing", "residual-mlp-missing",
+                             "attention-lost", "norm-weights-swapped"});
     });
 }

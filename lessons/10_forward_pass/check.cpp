@@ -59,6 +59,12 @@ Matrix last_layer(const gemma::Model& model, const std::vector<int>& tokens) {
     return x;
 }
 
+void in_a_model(const gemma::Model& random, const std::vector<int>&, const gemma::Record& clean, Trace trace) {
+    const std::string last = lesson::layer_name(random.config().num_hidden_layers - 1);
+    exercise::logits(lesson::tensor_of<2>(clean, last), random.weights().norm, random.config().rms_norm_eps,
+                     random.weights().embed_tokens, trace);
+}
+
 }  // namespace
 
 int main() {
@@ -81,5 +87,5 @@ int main() {
         "10_forward_pass",
         {trial("2 tokens of 4 numbers, 5 words", small), trial("1 token of 8 numbers, logits in the thousands", large),
          trial("the small model after \"Anna has a red\"", nano)},
-        5e-5);
+        in_a_model, 5e-5);
 }

@@ -6,6 +6,7 @@
 #include "gemma/text/text_stream.hpp"
 #include "gemma/trace/compare.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/steps.hpp"
 
@@ -269,6 +270,10 @@ int main(int argc, char** argv) {
         tell_layers(lesson, likeliest(logits)[0].token);
         tell_logits(lesson, logits);
         tell_continuation(lesson, tokens);
+        lesson::what_breaks(
+            lesson, "the frame around the layers is another one",
+            {"bos-missing", "bos-twice", "embedding-unscaled", "embedding-scale-precision", "last-layer-missing",
+             "final-norm-missing", "output-scaled", "output-transposed", "output-untied"});
         check(lesson, tokens, logits);
     });
 }

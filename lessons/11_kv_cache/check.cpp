@@ -74,10 +74,20 @@ lesson::Trial trial(const std::string& name, std::size_t length, std::size_t T, 
             }};
 }
 
+void in_a_model(const gemma::Model& model, const std::vector<int>& tokens, const gemma::Record& clean,
+                gemma::Trace trace) {
+    const gemma::Config& config = model.config();
+    const std::string attention = "model.layers.0.self_attn";
+    const auto input = [&](const char* name) { return lesson::tensor_of<3>(clean, attention + name); };
+    KeyValues past(config.num_key_value_heads, tokens.size(), config.head_dim);
+    exercise::cached_attention(input(".q_rope"), input(".k_rope"), input(".v_proj"), past, trace.scope(attention));
+}
+
 }  // namespace
 
 int main() {
     return lesson::check_exercise("11_kv_cache",
                                   {trial("a prompt", 0, 4, 2, 1, 8), trial("one token after it", 4, 1, 2, 1, 8),
-                                   trial("a piece, heads in groups", 5, 3, 4, 2, 8)});
+                                   trial("a piece, heads in groups", 5, 3, 4, 2, 8)},
+                                  in_a_model);
 }

@@ -2,20 +2,17 @@
 // do to a Gemma.
 
 #include "gemma/checkpoint/checkpoint.hpp"
-#include "gemma/text/generate.hpp"
+#include "gemma/diagnose/mistakes.hpp"
 #include "gemma/trace/compare.hpp"
 #include "lessons/14_family/counting.hpp"
-#include "lessons/14_family/mistakes.hpp"
+#include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
-#include "lessons/loss.hpp"
 #include "lessons/steps.hpp"
-#include "lessons/story.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 
 namespace {
 
@@ -198,27 +195,24 @@ void tell_claims(Lesson& lesson) {
 
 const char* const prompt = "Anna gave the ball to Tom. Now the ball belongs to";
 
-Matrix forward(Lesson& lesson, const Way& way, const std::vector<int>& tokens, gemma::Observer* next = nullptr) {
-    const std::unique_ptr<gemma::Observer> mistake = way.observer ? way.observer(next) : nullptr;
-    gemma::Observer* const observer = mistake ? mistake.get() : next;
-    gemma::KVCache cache(lesson.model().config(), tokens.size());
-    return lesson.model().forward(tokens, cache, observer ? Trace(*observer) : Trace());
-}
+// A way to run the model: right, or with known mistakes.
+struct Way {
+    std::string name;
+    std::vector<std::string> mistakes = {};
 
-std::string continuation(Lesson& lesson, const Way& way) {
-    const std::unique_ptr<gemma::Observer> mistake = way.observer ? way.observer(nullptr) : nullptr;
-    const std::vector<int> tokens = way.tokens(lesson.tokenizer(), prompt);
-    gemma::GenerateOptions options;
-    options.max_tokens = 24;
-    gemma::KVCache cache(lesson.model().config(), tokens.size() + options.max_tokens);
-    gemma::Sampler greedy{gemma::SamplerOptions{}};
-    const auto generation =
-        gemma::generate(lesson.model(), cache, tokens, greedy, options, {}, mistake ? Trace(*mistake) : Trace());
-    return lesson.tokenizer().decode(generation.tokens);
+    bool bos() const { return mistakes != std::vector<std::string>{"bos-missing"}; }
+};
+
+const std::vector<Way> all_ways = {
+    {"right"}, {"erf GELU", {"gelu-erf"}}, {"interleaved RoPE", {"rope-interleaved"}}, {"no bos", {"bos-missing"}}};
+
+// The right tokens go in; a mistake may change them.
+Matrix forward(Lesson& lesson, const Way& way, const std::vector<int>& tokens, gemma::Observer* watcher = nullptr) {
+    return gemma::forward_with(way.mistakes, lesson.model(), tokens, watcher);
 }
 
 // The tokens of the prompt, but for bos: the rows that all ways have.
-gemma::TokenRange shared_rows(const Way& way) { return {way.bos ? std::size_t{1} : 0, gemma::TokenRange::no_end}; }
+gemma::TokenRange shared_rows(const Way& way) { return {way.bos() ? std::size_t{1} : 0, gemma::TokenRange::no_end}; }
 
 double relative_of(const gemma::Comparison& comparison, const std::string& name) {
     const auto found = std::find_if(comparison.tensors.begin(), comparison.tensors.end(),
@@ -235,11 +229,11 @@ void check_erf_gelu(Lesson& lesson, const gemma::Comparison& comparison) {
 }
 
 // Position 0 is not turned, whatever the pairs: it hides the mistake.
-void check_interleaved_rope(Lesson& lesson, const gemma::Comparison& comparison, const std::vector<Way>& all) {
+void check_interleaved_rope(Lesson& lesson, const gemma::Comparison& comparison) {
     lesson.check("interleaved RoPE: q_rope of layer 0 differs first",
                  comparison.first_divergence()->name == "model.layers.0.self_attn.q_rope", "the right pass");
     const std::vector<int> first_token = {gemma::SpecialTokens::bos};
-    const Matrix right = forward(lesson, all[0], first_token), wrong = forward(lesson, all[2], first_token);
+    const Matrix right = forward(lesson, all_ways[0], first_token), wrong = forward(lesson, all_ways[2], first_token);
     double difference = 0;
     for (std::size_t v = 0; v < right.size(); ++v) {
         difference = std::max(difference, static_cast<double>(std::abs(right(0, v) - wrong(0, v))));
@@ -248,11 +242,11 @@ void check_interleaved_rope(Lesson& lesson, const gemma::Comparison& comparison,
 }
 
 // Without bos every token moves by one position; RoPE's scores know distances only, so they stay.
-void check_no_bos(Lesson& lesson, const std::vector<Way>& all) {
+void check_no_bos(Lesson& lesson, const std::vector<int>& tokens) {
     const std::string name = "model.layers.0.self_attn.scores";
     Recorder with, without;
-    forward(lesson, all[0], all[0].tokens(lesson.tokenizer(), prompt), &with);
-    forward(lesson, all[3], all[3].tokens(lesson.tokenizer(), prompt), &without);
+    forward(lesson, all_ways[0], tokens, &with);
+    forward(lesson, all_ways[3], tokens, &without);
     const gemma::RecordedTensor expected = with.tensor(name), found = without.tensor(name);
     const std::size_t H = found.shape[0], T = found.shape[1];
     double difference = 0, largest = 0;
@@ -270,29 +264,25 @@ void tell_mistakes(Lesson& lesson) {
     lesson.text(
         "The same weights, run with one thing wrong each: GELU in the exact form with erf in place of the tanh form; "
         "RoPE on neighbours (2j, 2j+1) in place of halves (j, j + d/2); a prompt without <bos>. The first two are put "
-        "in by "
-        "an observer while the model runs.");
-    const std::vector<Way> all = ways(lesson.model().config().rope_theta);
+        "in by an observer while the model runs.");
+    const std::vector<int> tokens = lesson.tokenizer().encode_prompt(prompt);
     const std::size_t L = lesson.model().config().num_hidden_layers;
 
     viz::Table table{{"", "the first tensor that differs", "by", "logits by", "loss"}, {}};
     viz::Chart chart{"How far each mistake leads away", {"layer"}, {"largest relative difference", true}, {}};
-    for (const Way& way : all) {
-        Recorder right({{}, shared_rows(all[0])}), found({{}, shared_rows(way)});
-        forward(lesson, all[0], all[0].tokens(lesson.tokenizer(), prompt), &right);
-        forward(lesson, way, way.tokens(lesson.tokenizer(), prompt), &found);
+    for (const Way& way : all_ways) {
+        Recorder right({{}, shared_rows(all_ways[0])}), found({{}, shared_rows(way)});
+        forward(lesson, all_ways[0], tokens, &right);
+        forward(lesson, way, tokens, &found);
         const gemma::Comparison comparison = gemma::compare(right, found);
-        // Each predicts the same tokens: those of the story but its first.
-        const std::vector<int> tokens = way.tokens(lesson.tokenizer(), unseen_story);
-        const double loss = lesson::loss(forward(lesson, way, tokens), tokens, way.bos ? 2 : 1);
-
         const gemma::TensorComparison* first = comparison.first_divergence();
-        table.rows.push_back(
-            {way.name, first ? first->name : "none", first ? fmt::format("{:.5f}", first->relative) : "",
-             first ? fmt::format("{:.5f}", relative_of(comparison, "lm_head")) : "", fmt::format("{:.4f}", loss)});
+        table.rows.push_back({way.name, first ? first->name : "none",
+                              first ? fmt::format("{:.5f}", first->relative) : "",
+                              first ? fmt::format("{:.5f}", relative_of(comparison, "lm_head")) : "",
+                              fmt::format("{:.4f}", loss_with(lesson, way.mistakes))});
         if (first == nullptr) continue;
         if (way.name == "erf GELU") check_erf_gelu(lesson, comparison);
-        if (way.name == "interleaved RoPE") check_interleaved_rope(lesson, comparison, all);
+        if (way.name == "interleaved RoPE") check_interleaved_rope(lesson, comparison);
         viz::Series series{way.name, {}, {}};
         for (std::size_t i = 0; i < L; ++i) {
             series.x.push_back(static_cast<double>(i));
@@ -300,7 +290,7 @@ void tell_mistakes(Lesson& lesson) {
         }
         chart.series.push_back(series);
     }
-    check_no_bos(lesson, all);
+    check_no_bos(lesson, tokens);
     lesson.table(table);
     lesson.figure("mistakes", chart,
                   "The largest difference in each layer's output, relative to its largest number, on the prompt.");
@@ -309,16 +299,47 @@ void tell_mistakes(Lesson& lesson) {
                     "Loss: nats a token on a story.",
                     prompt));
     lesson.text("How the prompt goes on, greedily:");
-    for (const Way& way : all) lesson.text(viz::padded(way.name + ":", 18) + continuation(lesson, way));
+    for (const Way& way : all_ways) {
+        lesson.text(viz::padded(way.name + ":", 18) + text_with(lesson, way.mistakes, prompt, 24));
+    }
     lesson.notice(
         "No mistake crashes, and a text is a poor witness: it may not change at all, or change into another good one. "
-        "A "
-        "comparison of numbers, tensor by tensor, finds each mistake and names its place.");
+        "A comparison of numbers, tensor by tensor, finds each mistake and names its place.");
 }
 
 // --- What others got wrong -------------------------------------------------------------------------------------------
 
 float bfloat16(float x) { return gemma::bfloat16_to_float(gemma::float_to_bfloat16(x)); }
+
+// What each known mistake costs the small model, the dearest first.
+void tell_all_mistakes(Lesson& lesson) {
+    lesson.step("All known mistakes, by what they cost");
+    lesson.text(
+        "gemma diagnose finds these in another program's numbers. Each alone, in the small model: where it shows "
+        "first, and the loss on the story.");
+    struct Cost {
+        const gemma::Mistake* mistake;
+        double loss;
+    };
+    std::vector<Cost> costs;
+    for (const gemma::Mistake& mistake : gemma::known_mistakes()) {
+        const double loss = loss_with(lesson, {mistake.name});
+        costs.push_back({&mistake, std::isnan(loss) ? HUGE_VAL : loss});  // logits that are no numbers guess nothing
+    }
+    std::stable_sort(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) { return a.loss > b.loss; });
+    const double right = loss_with(lesson, {});
+    viz::Table table{{"mistake", "shows first in", "loss", "more"}, {}};
+    for (const Cost& cost : costs) {
+        table.rows.push_back({cost.mistake->name, cost.mistake->shows_at, fmt::format("{:.4f}", cost.loss),
+                              change_text(cost.loss - right)});
+    }
+    lesson.table(table);
+    const auto hidden =
+        std::count_if(costs.begin(), costs.end(), [&](const Cost& cost) { return std::abs(cost.loss - right) < 0.01; });
+    lesson.notice(fmt::format("Of {} mistakes, {} change the loss by less than 0.01: no one would find them by it.",
+                              costs.size(), hidden));
+    lesson.check("some known mistakes leave the loss as it is", hidden > 0, "the right pass");
+}
 
 void tell_more_mistakes(Lesson& lesson) {
     lesson.step("More of them, in numbers");
@@ -360,7 +381,7 @@ int main(int argc, char** argv) {
                               true};
     return lesson::run(argc, argv, about, [](Lesson& lesson) {
         const std::vector<int> tokens = lesson.tokenizer().encode_prompt(prompt);
-        forward(lesson, {"right"}, tokens, &lesson.recorder());
+        forward(lesson, all_ways[0], tokens, &lesson.recorder());
         lesson.traced(prompt, tokens);
 
         tell_sizes(lesson);
@@ -369,6 +390,7 @@ int main(int argc, char** argv) {
         tell_memory(lesson);
         tell_claims(lesson);
         tell_mistakes(lesson);
+        if (lesson.embedded_model()) tell_all_mistakes(lesson);
         tell_more_mistakes(lesson);
         tell_real(lesson);
     });
