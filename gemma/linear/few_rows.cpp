@@ -10,12 +10,13 @@ namespace gemma {
 namespace {
 
 // The weights of a piece: long enough for a stream, short enough that threads end together.
-constexpr std::size_t piece_bytes = 1 << 18;
+constexpr std::size_t piece_bytes = 1 << 19;
 constexpr std::size_t most_rows_of_piece = 256;
 
-// Numbers of a row that are multiplied before the next row: so much of x stays in the first-level cache, from which
-// each row takes it again.
-constexpr std::size_t chunk = 2048;
+// Numbers of a row that are multiplied before the next row: so much of x stays in the second-level cache, from which
+// each row takes it again. Shorter chunks, for which the first-level cache is enough, cut rows into more runs of bytes,
+// and that costs more.
+constexpr std::size_t chunk = 16384;
 
 std::size_t rows_of_piece(const WeightMatrix& weight) {
     const std::size_t row_bytes = std::max<std::size_t>(1, weight.columns * size_of(weight.dtype));

@@ -1,8 +1,8 @@
 // y = x Wᵀ for few rows of x, above all the one of decoding: bound by memory.
 //
 // Every weight is read once, from where it is stored, and nothing else that would take part of the memory's time: each
-// thread takes a piece of rows, one run of bytes after another (kernels/dot.inc). Rows longer than 2048 numbers are
-// read in chunks, all rows of a piece for one chunk of x, so that this chunk stays in the first-level cache.
+// thread takes a piece of rows, one run of bytes after another (kernels/dot.inc). Rows longer than 16384 numbers
+// are read in chunks, all rows of a piece for one chunk of x, so that this chunk stays in the second-level cache.
 #pragma once
 
 #include "gemma/linear/kernels/kernels.hpp"
