@@ -1,4 +1,4 @@
-// The `gemma` program: gemma generate, chat, trace, show, view, compare, inspect, random.
+// The `gemma` program: one file of this folder for each subcommand.
 //
 // Exit codes: 0 success; 1 compared, and different; 2 bad input, told in one line on stderr.
 #include "gemma/cli/commands.hpp"
@@ -25,8 +25,10 @@ constexpr const char* examples = R"(Examples (without --model they use the small
   gemma show hello.safetensors model.layers.0.self_attn.probs
   gemma view hello.safetensors --out hello.html
   gemma compare hello.safetensors reference.safetensors
+  gemma diagnose reference.safetensors
   gemma inspect gemma-2b
   gemma random gemma-2b --out gemma-2b-random
+  gemma bench --config gemma-2b
 
 gemma SUBCOMMAND --help tells more.)";
 
