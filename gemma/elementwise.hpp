@@ -40,9 +40,9 @@ inline ReducedExp reduced_exp(float x) {
     return {bits - zero, r + r * r * higher};
 }
 
-/// 2^n for -126 <= n <= 127: the exponent's bits of a float32.
+/// 2^n for -126 <= n <= 127: the exponent's bits of a float32. Another n gives some number.
 inline float power_of_two(std::int32_t n) {
-    const std::int32_t bits = (n + 127) << 23;
+    const std::uint32_t bits = static_cast<std::uint32_t>(n + 127) << 23;  // any n may come here: that of a NaN, too
     float power;
     std::memcpy(&power, &bits, sizeof power);
     return power;
