@@ -33,7 +33,7 @@ MODELS = {
     "one kv head": ({**SMALL, "hidden_size": 24, "num_attention_heads": 3, "num_key_value_heads": 1}, 2, {}),
     "all kv heads": ({**SMALL, "hidden_size": 24, "num_attention_heads": 2, "head_dim": 16}, 3, {}),
     "quiet": (SMALL, 4, {"embedding_scale": 1e-3}),
-    "loud": ({**SMALL, "num_hidden_layers": 1}, 5, {"query_scale": 15.0}),
+    "loud": ({**SMALL, "num_hidden_layers": 1}, 7, {"query_scale": 14.0}),
 }
 PAIRS = [("gelu-erf", "scale-missing"), ("embedding-unscaled", "rope-interleaved"), ("norm-weight-plain", "gate-silu"),
          ("heads-tiled", "mask-off-by-one"), ("bos-twice", "gelu-erf"), ("rope-from-one", "final-norm-missing"),
