@@ -23,28 +23,53 @@ std::size_t rows_of_piece(const WeightMatrix& weight) {
     return std::clamp<std::size_t>(piece_bytes / row_bytes, 1, most_rows_of_piece);
 }
 
-// x as the kernel for this dtype reads it, rows one after another: for bfloat16 weights each chunk is split into its
-// even and its odd half.
-const float* prepare(ConstMatrixView x, DType dtype, Scratch<float>& scratch) {
-    float* target = scratch.get(x.rows * x.columns);
-    const float* prepared = target;
+// Rows of x as a kernel reads them, one after another.
+struct Prepared {
+    const float* numbers = nullptr;         // for bfloat16 weights each chunk is split into its even and its odd half
+    const std::uint16_t* halves = nullptr;  // bfloat16, where the kernel multiplies pairs of them
+};
+
+Prepared from(const Prepared& x, std::size_t k) {
+    return x.halves != nullptr ? Prepared{nullptr, x.halves + k} : Prepared{x.numbers + k, nullptr};
+}
+
+struct PreparedScratch {
+    Scratch<float> numbers{};
+    Scratch<std::uint16_t> halves{};
+};
+
+// The numbers 0, 2, 4, …, then 1, 3, 5, …
+float* split(const float* source, std::size_t count, float* target) {
+    for (std::size_t i = 0; i < count; i += 2) *target++ = source[i];
+    for (std::size_t i = 1; i < count; i += 2) *target++ = source[i];
+    return target;
+}
+
+Prepared prepare(const Kernels& kernels, ConstMatrixView x, DType dtype, Precision precision,
+                 PreparedScratch& scratch) {
+    if (dtype == DType::bfloat16 && precision == Precision::bfloat16 && kernels.dot_pairs != nullptr) {
+        std::uint16_t* halves = scratch.halves.get(x.rows * x.columns);
+        for (std::size_t t = 0; t < x.rows; ++t) {
+            from_float32(x.data + t * x.stride, x.columns, DType::bfloat16,
+                         reinterpret_cast<std::byte*>(halves + t * x.columns));
+        }
+        return {nullptr, halves};
+    }
+    float* numbers = scratch.numbers.get(x.rows * x.columns);
+    float* target = numbers;
     for (std::size_t t = 0; t < x.rows; ++t) {
         const float* source = x.data + t * x.stride;
         for (std::size_t k = 0; k < x.columns; k += chunk) {
             const std::size_t count = std::min(chunk, x.columns - k);
-            if (dtype == DType::bfloat16) {
-                for (std::size_t i = k; i < k + count; i += 2) *target++ = source[i];
-                for (std::size_t i = k + 1; i < k + count; i += 2) *target++ = source[i];
-            } else {
-                target = std::copy_n(source + k, count, target);
-            }
+            target =
+                dtype == DType::bfloat16 ? split(source + k, count, target) : std::copy_n(source + k, count, target);
         }
     }
-    return prepared;
+    return {numbers, nullptr};
 }
 
 // y[t] = `count` stored numbers times those of each row of x; the rows of x are `stride` apart.
-void dot(const Kernels& kernels, DType dtype, const std::byte* stored, std::size_t count, const float* x,
+void dot(const Kernels& kernels, DType dtype, const std::byte* stored, std::size_t count, const Prepared& x,
          std::size_t stride, std::size_t rows, float* y) {
     const auto* halves = reinterpret_cast<const std::uint16_t*>(stored);
     const auto* wide = reinterpret_cast<const float*>(stored);
@@ -54,11 +79,13 @@ void dot(const Kernels& kernels, DType dtype, const std::byte* stored, std::size
         wide = widened;
     }
     for (std::size_t t = 0; t < rows; t += kernels.dot_rows) {
-        const std::size_t together = std::min(kernels.dot_rows, rows - t);
-        if (dtype == DType::bfloat16) {
-            kernels.dot_bfloat16(halves, count, x + t * stride, stride, together, y + t);
+        const std::size_t together = std::min(kernels.dot_rows, rows - t), first = t * stride;
+        if (x.halves != nullptr) {
+            kernels.dot_pairs(halves, count, x.halves + first, stride, together, y + t);
+        } else if (dtype == DType::bfloat16) {
+            kernels.dot_bfloat16(halves, count, x.numbers + first, stride, together, y + t);
         } else {
-            kernels.dot_float32(wide, count, x + t * stride, stride, together, y + t);
+            kernels.dot_float32(wide, count, x.numbers + first, stride, together, y + t);
         }
     }
 }
@@ -79,7 +106,7 @@ struct Products {
     float numbers[few][most_rows_of_piece];
 
     void compute(const Kernels& kernels, const WeightMatrix& weight, std::size_t first, std::size_t last,
-                 const float* x, std::size_t T, Precision precision) {
+                 const Prepared& x, std::size_t T, Precision precision) {
         const std::size_t K = weight.columns;
         for (std::size_t t = 0; t < T; ++t) std::fill_n(numbers[t], last - first, 0.0f);
         for (std::size_t k = 0; k < K; k += chunk) {
@@ -90,7 +117,7 @@ struct Products {
                     expect(chunk_ends ? number(weight, first, k + count) : number(weight, row + 1, k));
                 }
                 float y[few];
-                dot(kernels, weight.dtype, number(weight, row, k), count, x + k, K, T, y);
+                dot(kernels, weight.dtype, number(weight, row, k), count, from(x, k), K, T, y);
                 for (std::size_t t = 0; t < T; ++t) numbers[t][row - first] += y[t];
             }
         }
@@ -106,8 +133,8 @@ struct Products {
 
 void few_rows(const Kernels& kernels, ConstMatrixView x, const WeightMatrix& weight, MatrixView y,
               Precision precision) {
-    thread_local Scratch<float> scratch;
-    const float* prepared = prepare(x, weight.dtype, scratch);
+    thread_local PreparedScratch scratch;
+    const Prepared prepared = prepare(kernels, x, weight.dtype, precision, scratch);
     parallel_for(weight.rows, rows_of_piece(weight), [&](std::size_t first, std::size_t last) {
         Products products;
         products.compute(kernels, weight, first, last, prepared, x.rows, precision);
@@ -117,8 +144,9 @@ void few_rows(const Kernels& kernels, ConstMatrixView x, const WeightMatrix& wei
 
 void few_rows_pair(const Kernels& kernels, ConstMatrixView x, const WeightMatrix& a, const WeightMatrix& b,
                    const Combine& combine, MatrixView y, Precision precision) {
-    thread_local Scratch<float> a_scratch, b_scratch;
-    const float *for_a = prepare(x, a.dtype, a_scratch), *for_b = prepare(x, b.dtype, b_scratch);
+    thread_local PreparedScratch a_scratch, b_scratch;
+    const Prepared for_a = prepare(kernels, x, a.dtype, precision, a_scratch);
+    const Prepared for_b = prepare(kernels, x, b.dtype, precision, b_scratch);
     parallel_for(a.rows, rows_of_piece(a), [&](std::size_t first, std::size_t last) {
         Products products, others;
         products.compute(kernels, a, first, last, for_a, x.rows, precision);

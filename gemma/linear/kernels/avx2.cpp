@@ -17,15 +17,7 @@ namespace {
 
 constexpr std::size_t lanes = 8, vector_registers = 16, tile_vectors = 2, tile_block = tile_vectors * lanes;
 
-#include "gemma/linear/kernels/dot.inc"
-
-using Broadcast = float;
-
-GEMMA_INLINE float broadcast(const std::byte* number) { return load<float>(number); }
-
-GEMMA_INLINE Lanes multiply_add(Lanes sum, Broadcast weight, Lanes column) { return sum + weight * column; }
-
-#include "gemma/linear/kernels/tile.inc"
+#include "gemma/linear/kernels/vectors.inc"
 
 GEMMA_TARGET void widen_float16(const std::uint16_t* source, std::size_t count, float* target) {
     std::size_t i = 0;
@@ -33,18 +25,11 @@ GEMMA_TARGET void widen_float16(const std::uint16_t* source, std::size_t count, 
     for (; i < count; ++i) target[i] = float16_to_float(source[i]);
 }
 
+#include "gemma/linear/kernels/float32.inc"
+
 }  // namespace
 
-Kernels avx2_kernels() {
-    Kernels kernels;
-    kernels.instructions = "AVX2";
-    kernels.dot_rows = dot_rows;
-    kernels.dot_float32 = dots_float32;
-    kernels.dot_bfloat16 = dots_bfloat16;
-    kernels.widen_float16 = widen_float16;
-    kernels.tile_float32 = {lanes, tile_block, tiles};
-    return kernels;
-}
+Kernels avx2_kernels() { return float32_kernels("AVX2"); }
 
 }  // namespace gemma
 

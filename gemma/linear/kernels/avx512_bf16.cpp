@@ -1,9 +1,11 @@
 // AVX512-BF16: a lane multiplies a pair of bfloat16 numbers with another pair and adds both products to a float32 sum,
-// so that a tile does twice the work of float32. Everything else is that of AVX-512.
+// so that a tile does twice the work of float32, and a dot a quarter of the instructions: stored weights and bfloat16
+// activations are multiplied as they lie in memory. Everything else is that of AVX-512.
 //
 // Products of two bfloat16 are exact in float32. The instruction takes numbers below 2^-126 for zero.
 #if defined(__x86_64__)
 
+#include "gemma/dtype.hpp"
 #include "gemma/linear/kernels/kernels.hpp"
 
 #include <immintrin.h>
@@ -19,29 +21,58 @@ namespace {
 
 constexpr std::size_t lanes = 16, tile_vectors = 4, tile_block = tile_vectors * lanes;
 
-using Lanes = __m512;
-using Broadcast = __m512i;
+#include "gemma/linear/kernels/vectors.inc"
 
-template <typename Vector>
-GEMMA_INLINE Vector load(const void* source) {
-    Vector vector;
-    std::memcpy(&vector, source, sizeof vector);
-    return vector;
-}
+using Pairs = __m512i;
+using Broadcast = Pairs;
 
-GEMMA_INLINE Broadcast broadcast(const std::byte* pair) { return _mm512_set1_epi32(load<int>(pair)); }
+GEMMA_INLINE Pairs broadcast(const std::byte* pair) { return _mm512_set1_epi32(load<int>(pair)); }
 
-GEMMA_INLINE Lanes multiply_add(Lanes sum, Broadcast weight, Lanes column) {
+GEMMA_INLINE Lanes multiply_add(Lanes sum, Pairs weight, Lanes column) {
     return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(weight), reinterpret_cast<__m512bh>(column));
 }
 
 #include "gemma/linear/kernels/tile.inc"
+
+// As dot.inc does it, but x is bfloat16, too.
+template <std::size_t rows>
+GEMMA_TARGET void dot_pairs(const std::uint16_t* w, std::size_t count, const std::uint16_t* x, std::size_t stride,
+                            float* y) {
+    constexpr std::size_t numbers = 2 * lanes, step = chains * numbers;
+    Lanes sums[rows][chains] = {};
+    std::size_t i = 0;
+    for (; i + step <= count; i += step) {
+        for (std::size_t c = 0; c < chains; ++c) {
+            const std::size_t first = i + c * numbers;
+            __builtin_prefetch(w + first + ahead);
+            const Pairs weight = load<Pairs>(w + first);
+            for (std::size_t t = 0; t < rows; ++t) {
+                sums[t][c] = multiply_add(sums[t][c], weight, load<Lanes>(x + t * stride + first));
+            }
+        }
+    }
+    for (std::size_t t = 0; t < rows; ++t) {
+        y[t] = sum_of(sums[t]);
+        for (std::size_t rest = i; rest < count; ++rest) {
+            y[t] += bfloat16_to_float(w[rest]) * bfloat16_to_float(x[t * stride + rest]);
+        }
+    }
+}
+
+GEMMA_TARGET void dots_pairs(const std::uint16_t* w, std::size_t count, const std::uint16_t* x, std::size_t stride,
+                             std::size_t rows, float* y) {
+    if (rows == 1) return dot_pairs<1>(w, count, x, stride, y);
+    if (rows == 2) return dot_pairs<2>(w, count, x, stride, y);
+    if (rows == 3) return dot_pairs<3>(w, count, x, stride, y);
+    dot_pairs<4>(w, count, x, stride, y);
+}
 
 }  // namespace
 
 Kernels avx512_bf16_kernels() {
     Kernels kernels = avx512_kernels();
     kernels.instructions = "AVX512-BF16";
+    kernels.dot_pairs = dots_pairs;
     kernels.tile_bfloat16 = {lanes, tile_block, tiles};
     return kernels;
 }

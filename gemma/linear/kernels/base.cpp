@@ -20,31 +20,16 @@ constexpr std::size_t vector_registers = 16;
 #endif
 constexpr std::size_t lanes = 4, tile_vectors = vector_registers >= 32 ? 4 : 2, tile_block = tile_vectors * lanes;
 
-#include "gemma/linear/kernels/dot.inc"
-
-using Broadcast = float;
-
-GEMMA_INLINE float broadcast(const std::byte* number) { return load<float>(number); }
-
-GEMMA_INLINE Lanes multiply_add(Lanes sum, Broadcast weight, Lanes column) { return sum + weight * column; }
-
-#include "gemma/linear/kernels/tile.inc"
+#include "gemma/linear/kernels/vectors.inc"
 
 void widen_float16(const std::uint16_t* source, std::size_t count, float* target) {
     for (std::size_t i = 0; i < count; ++i) target[i] = float16_to_float(source[i]);
 }
 
+#include "gemma/linear/kernels/float32.inc"
+
 }  // namespace
 
-Kernels base_kernels() {
-    Kernels kernels;
-    kernels.instructions = "plain C++";
-    kernels.dot_rows = dot_rows;
-    kernels.dot_float32 = dots_float32;
-    kernels.dot_bfloat16 = dots_bfloat16;
-    kernels.widen_float16 = widen_float16;
-    kernels.tile_float32 = {lanes, tile_block, tiles};
-    return kernels;
-}
+Kernels base_kernels() { return float32_kernels("plain C++"); }
 
 }  // namespace gemma

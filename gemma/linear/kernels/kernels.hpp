@@ -24,8 +24,8 @@ using Unit = std::uint32_t;
 /// sums[r, j] += Σ_u rows[r][u] columns[u, j] for tile_rows rows and a block of columns.
 struct TileKernel {
     std::size_t lanes = 0;  // columns in a vector
-    std::size_t block =
-        0;  // columns in a block, a multiple of the lanes: columns is [units, block], aligned to 64 bytes
+    /// Columns in a block, a multiple of the lanes: columns is [units, block], aligned to 64 bytes.
+    std::size_t block = 0;
     /// `vectors`: how many vectors of the block are used. sums is [tile_rows, block].
     void (*multiply)(const std::byte* const* rows, std::size_t units, const Unit* columns, std::size_t vectors,
                      float* sums) = nullptr;
@@ -42,6 +42,10 @@ struct Kernels {
     /// The same for bfloat16 weights. x is split: a row's numbers 0, 2, 4, … come first, then 1, 3, 5, …
     void (*dot_bfloat16)(const std::uint16_t* w, std::size_t count, const float* x, std::size_t stride,
                          std::size_t rows, float* y) = nullptr;
+    /// The same for bfloat16 weights and x as it is, bfloat16, too; nullptr where the machine has no dot product of
+    /// bfloat16 pairs.
+    void (*dot_pairs)(const std::uint16_t* w, std::size_t count, const std::uint16_t* x, std::size_t stride,
+                      std::size_t rows, float* y) = nullptr;
     /// float16 numbers as float32.
     void (*widen_float16)(const std::uint16_t* source, std::size_t count, float* target) = nullptr;
 
