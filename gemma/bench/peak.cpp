@@ -4,12 +4,9 @@
 #include "gemma/parallel.hpp"
 
 #include <cstddef>
-#include <cstdint>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
 #endif
 
 namespace gemma::bench {
@@ -25,7 +22,6 @@ constexpr std::size_t rounds = 1 << 14;  // of one call: some 0.1 ms
 struct Kernel {
     const char* instructions;
     float (*run)(float a, float b);
-    std::size_t sums;
     std::size_t lanes;                // float32 numbers of a sum
     std::size_t operations_per_lane;  // of one instruction
 };
@@ -33,36 +29,35 @@ struct Kernel {
 // sum[i] = a · sum[i] + b goes to the fixed point b / (1 - a): no overflow, no denormal numbers.
 constexpr float a_number = 0.5f, b_number = 0.25f;
 
+using Lanes4 = float __attribute__((vector_size(16)));
+using Lanes8 = float __attribute__((vector_size(32)));
+using Lanes16 = float __attribute__((vector_size(64)));
+
+// A multiply-add of each sum a round, in the vectors of the target that this is compiled into.
+template <typename Lanes>
+[[gnu::always_inline]] inline float multiply_adds(float a, float b) {
+    Lanes sum[sums];
+    for (Lanes& s : sum) s = Lanes{} + b;
+    for (std::size_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+        for (std::size_t i = 0; i < sums; ++i) sum[i] = sum[i] * a + b;
+    }
+    Lanes total = sum[0];
+    for (std::size_t i = 1; i < sums; ++i) total += sum[i];
+    return total[0];
+}
+
+// Four lanes are what x86-64 and arm64 both have without asking.
+float float32_base(float a, float b) { return multiply_adds<Lanes4>(a, b); }
+
 #if defined(__x86_64__)
 
-__attribute__((target("avx512f"))) float float32_avx512(float a, float b) {
-    const __m512 factor = _mm512_set1_ps(a), term = _mm512_set1_ps(b);
-    __m512 sum[sums];
-    for (__m512& s : sum) s = term;
-    for (std::size_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-        for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm512_fmadd_ps(sum[i], factor, term);
-    }
-    __m512 total = sum[0];
-    for (std::size_t i = 1; i < sums; ++i) total = _mm512_add_ps(total, sum[i]);
-    return _mm512_cvtss_f32(total);
-}
+[[gnu::target("avx512f")]] float float32_avx512(float a, float b) { return multiply_adds<Lanes16>(a, b); }
 
-__attribute__((target("avx2,fma"))) float float32_avx2(float a, float b) {
-    const __m256 factor = _mm256_set1_ps(a), term = _mm256_set1_ps(b);
-    __m256 sum[sums];
-    for (__m256& s : sum) s = term;
-    for (std::size_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-        for (std::size_t i = 0; i < sums; ++i) sum[i] = _mm256_fmadd_ps(sum[i], factor, term);
-    }
-    __m256 total = sum[0];
-    for (std::size_t i = 1; i < sums; ++i) total = _mm256_add_ps(total, sum[i]);
-    return _mm256_cvtss_f32(total);
-}
+[[gnu::target("avx2,fma")]] float float32_avx2(float a, float b) { return multiply_adds<Lanes8>(a, b); }
 
 // The sums grow by about a · b + a · b a round, which stays far from the largest float32.
-__attribute__((target("avx512f,avx512bf16"))) float bfloat16_avx512(float a, float b) {
+[[gnu::target("avx512f,avx512bf16")]] float bfloat16_avx512(float a, float b) {
     const __m512bh x = _mm512_cvtne2ps_pbh(_mm512_set1_ps(a), _mm512_set1_ps(a));
     const __m512bh y = _mm512_cvtne2ps_pbh(_mm512_set1_ps(b), _mm512_set1_ps(b));
     __m512 sum[sums];
@@ -76,49 +71,19 @@ __attribute__((target("avx512f,avx512bf16"))) float bfloat16_avx512(float a, flo
     return _mm512_cvtss_f32(total);
 }
 
-#elif defined(__aarch64__)
-
-float float32_neon(float a, float b) {
-    const float32x4_t factor = vdupq_n_f32(a), term = vdupq_n_f32(b);
-    float32x4_t sum[sums];
-    for (float32x4_t& s : sum) s = term;
-    for (std::size_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 12
-        for (std::size_t i = 0; i < sums; ++i) sum[i] = vfmaq_f32(term, sum[i], factor);
-    }
-    float32x4_t total = sum[0];
-    for (std::size_t i = 1; i < sums; ++i) total = vaddq_f32(total, sum[i]);
-    return vaddvq_f32(total);
-}
-
 #endif
-
-// Sixteen lanes in a row, which a compiler turns into the vectors that every machine of its kind has.
-float float32_portable(float a, float b) {
-    constexpr std::size_t lanes = 16;
-    float sum[lanes];
-    for (float& s : sum) s = b;
-    for (std::size_t round = 0; round < rounds; ++round) {
-        for (std::size_t i = 0; i < lanes; ++i) sum[i] = sum[i] * a + b;
-    }
-    float total = 0;
-    for (const float s : sum) total += s;
-    return total;
-}
 
 Kernel float32_kernel() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) return {"AVX-512", float32_avx512, sums, 16, 2};
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"AVX2", float32_avx2, sums, 8, 2};
-#elif defined(__aarch64__)
-    return {"NEON", float32_neon, sums, 4, 2};
+    if (__builtin_cpu_supports("avx512f")) return {"AVX-512", float32_avx512, 16, 2};
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return {"AVX2", float32_avx2, 8, 2};
 #endif
-    return {"portable", float32_portable, 1, 16, 2};
+    return {"plain vectors", float32_base, 4, 2};
 }
 
 std::optional<Kernel> bfloat16_kernel() {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512bf16")) return Kernel{"AVX512-BF16", bfloat16_avx512, sums, 16, 4};
+    if (__builtin_cpu_supports("avx512bf16")) return Kernel{"AVX512-BF16", bfloat16_avx512, 16, 4};
 #endif
     return std::nullopt;
 }
@@ -129,8 +94,7 @@ Peak measure(const Kernel& kernel, double seconds) {
     volatile float result = 0;
     constexpr std::size_t calls_per_thread = 16;
     const std::size_t calls = calls_per_thread * threads();
-    const double operations_per_call =
-        static_cast<double>(rounds * kernel.sums * kernel.lanes * kernel.operations_per_lane);
+    const double operations_per_call = static_cast<double>(rounds * sums * kernel.lanes * kernel.operations_per_lane);
     std::size_t all_calls = 0;
     const Clock clock;
     do {

@@ -3,7 +3,7 @@
 // A loop of multiply-add instructions on registers alone, on all threads: no memory, no dependence that waits. A
 // multiply-add counts as two operations, as everywhere. What a matrix product reaches is a share of this.
 //
-//   float32   a · b + c in each lane                     AVX-512, AVX2 with FMA, NEON; else a · b + c in plain C++
+//   float32   a · b + c in each lane                     AVX-512, AVX2 with FMA; else vectors of four lanes
 //   bfloat16  a₀ · b₀ + a₁ · b₁ + c in each lane         AVX512-BF16
 //
 // These are the instructions that the linear maps choose from (gemma/linear/kernels). Matrix units (Intel's AMX,
