@@ -11,6 +11,7 @@
 #include "gemma/text/generate.hpp"
 #include "gemma/trace/editor.hpp"
 #include "gemma/trace/effect.hpp"
+#include "gemma/trace/first_not_finite.hpp"
 #include "gemma/trace/names.hpp"
 #include "gemma/trace/recorder.hpp"
 #include "gemma/trace/trace_file.hpp"
@@ -135,13 +136,15 @@ struct Outcome {
     std::map<std::string, Shape> shapes;
     Vector logits;
     std::vector<int> generated;
+    std::string first_not_finite;  // the tensor's name; empty: all numbers are finite
 };
 
 // The forward pass over the prompt, with the edits; with --generate, greedily on from there. `next` sees all tensors as
 // they are after the edits.
 Outcome outcome_of(const TraceOptions& options, const Model& model, const std::vector<int>& prompt,
                    const std::vector<Edit>& edits, Observer* next) {
-    Watch watch(next);
+    FirstNotFinite first_not_finite(next);
+    Watch watch(&first_not_finite);
     Editor editor(edits, &watch);
     Progress progress(editor, model.config().num_hidden_layers);
     KVCache cache(model.config(), prompt.size() + options.generate, model.precision());
@@ -154,7 +157,7 @@ Outcome outcome_of(const TraceOptions& options, const Model& model, const std::v
         generation.max_tokens = options.generate;
         generated = generate(model, cache, prompt, greedy, generation, {}, Trace(progress)).tokens;
     }
-    return {watch.shapes, watch.logits, generated};
+    return {watch.shapes, watch.logits, generated, first_not_finite.name()};
 }
 
 // A pattern that fits no tensor is a mistake.
@@ -298,6 +301,11 @@ void record(const TraceOptions& options) {
         header.prompt_tokens = prompt.size();
         write(options, range, *recorder, header);
         print_summary(options.out, recorder->names().size(), header.tokens, tokenizer);
+        if (!edited.first_not_finite.empty()) {
+            fmt::print(stderr,
+                       "warning: {} is the first tensor with NaN or infinity (gemma inspect --check: the weights')\n",
+                       edited.first_not_finite);
+        }
         if (effect) fmt::print("\n");
     }
     if (effect) print_effects(asked, edited_tensors, *effect, clean, edited, tokenizer);

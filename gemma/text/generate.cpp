@@ -1,7 +1,7 @@
 #include "gemma/text/generate.hpp"
 
-#include "gemma/checkpoint/finite.hpp"
 #include "gemma/error.hpp"
+#include "gemma/trace/first_not_finite.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -37,18 +37,6 @@ bool contains(const std::vector<int>& tokens, int token) {
     return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
 }
 
-// Keeps the name of the first tensor of a forward pass that holds NaN or infinity.
-class FirstNotFinite : public Observer {
-public:
-    void observe(const std::string& tensor, const TensorView& numbers) override {
-        if (!name.empty()) return;
-        const auto* const data = reinterpret_cast<const std::byte*>(numbers.data);
-        if (not_finite(data, DType::float32, numbers.size()).count > 0) name = tensor;
-    }
-
-    std::string name;
-};
-
 bool are_finite(const Matrix& logits) {
     return std::all_of(logits.begin(), logits.end(), [](float logit) { return std::isfinite(logit); });
 }
@@ -60,9 +48,9 @@ bool are_finite(const Matrix& logits) {
     FirstNotFinite first;
     prefill(model, cache, tokens, Trace(first));
     cache.truncate(past);
-    if (first.name.empty()) fail("the edits make logits that are no numbers, expected a finite number each");
+    if (first.name().empty()) fail("the edits make logits that are no numbers, expected a finite number each");
     fail("{} is the first tensor with NaN or infinity, expected finite numbers (gemma inspect --check: the weights')",
-         first.name);
+         first.name());
 }
 
 std::vector<int> joined(std::vector<int> tokens, const std::vector<int>& more) {

@@ -113,6 +113,10 @@ TEST_CASE("NaN and infinity in the weights are found, and named") {
     // A forward pass does not draw a token from what is no number, and tells where it began.
     check_error(trace + "--tokens 2,5,7 --generate 2", folder,
                 "model.layers.1.mlp.up_proj is the first tensor with NaN or infinity");
+    // A trace is for finding out: it is written, and says so.
+    const Run traced = run(trace + "--tokens 2,5,7", folder.path());
+    CHECK(traced.code == 0);
+    CHECK(contains(traced.err, "warning: model.layers.1.mlp.up_proj is the first tensor with NaN or infinity"));
 }
 
 TEST_CASE("tokens that are none: too many, below zero, beyond the vocabulary") {
