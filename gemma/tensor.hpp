@@ -31,6 +31,9 @@ std::string to_string(const Shape& shape);
 /// The number of elements of a shape: the product of its axes.
 std::size_t element_count(const Shape& shape);
 
+/// Where an element of a row-major tensor is: element 7 of [2, 5] is at [1, 2].
+Shape place_of(std::size_t element, const Shape& shape);
+
 template <std::size_t N>
 Shape shape_of(const xt::xtensor<float, N>& tensor) {
     return Shape(tensor.shape().begin(), tensor.shape().end());

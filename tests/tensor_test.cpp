@@ -19,6 +19,15 @@ TEST_CASE("The number of elements of a shape") {
     CHECK(element_count({}) == 1);
 }
 
+TEST_CASE("The place of an element in a row-major tensor") {
+    CHECK(place_of(7, {2, 5}) == Shape{1, 2});
+    CHECK(place_of(23, {2, 3, 4}) == Shape{1, 2, 3});
+    CHECK(place_of(0, {}) == Shape{});
+    const Tensor3 tensor = Tensor3::from_shape({2, 3, 4});
+    const Shape place = place_of(17, shape_of(tensor));
+    CHECK(&tensor(place[0], place[1], place[2]) == tensor.data() + 17);
+}
+
 TEST_CASE("Tensors are row major: the last axis is contiguous") {
     const Matrix matrix = Matrix::from_shape({2, 3});
     CHECK(&matrix(0, 1) == matrix.data() + 1);

@@ -170,13 +170,6 @@ void inspect_config(const std::string& name) {
     table.print();
 }
 
-// The place of an element in a row-major tensor: element 7 of [2, 5] is at [1, 2].
-Shape place_of(std::size_t element, const Shape& shape) {
-    Shape place(shape.size());
-    for (std::size_t axis = shape.size(); axis-- > 0; element /= shape[axis]) place[axis] = element % shape[axis];
-    return place;
-}
-
 // Reads every number. Names each tensor that has some that are not finite; then the file cannot be used.
 void check_numbers(const std::string& source, const std::vector<StoredTensor>& tensors) {
     std::size_t numbers = 0, broken = 0;

@@ -5,6 +5,7 @@
 #include "gemma/parallel.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace gemma {
@@ -44,6 +45,13 @@ void softmax(float* values, std::size_t count) {
         sum += static_cast<double>(exponentials(values + first, few, largest));
     }
     divide(values, count, static_cast<float>(sum));
+}
+
+double log_sum_exp(const float* values, std::size_t count) {
+    const double largest = *std::max_element(values, values + count);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < count; ++i) sum += std::exp(values[i] - largest);
+    return largest + std::log(sum);
 }
 
 Vector softmax(Vector values) {

@@ -17,6 +17,10 @@ namespace gemma {
 /// Replaces `count` numbers, at least one, by their softmax.
 void softmax(float* values, std::size_t count);
 
+/// ln Σ exp(x_i) of `count` numbers, at least one. x_i less this is the logarithm of softmax(x)_i, also where that is
+/// 1e-300.
+double log_sum_exp(const float* values, std::size_t count);
+
 /// The softmax of a vector.
 Vector softmax(Vector values);
 

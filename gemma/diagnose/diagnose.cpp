@@ -1,5 +1,6 @@
 #include "gemma/diagnose/diagnose.hpp"
 
+#include "gemma/components/softmax.hpp"
 #include "gemma/diagnose/edits.hpp"
 #include "gemma/error.hpp"
 #include "gemma/trace/names.hpp"
@@ -298,14 +299,6 @@ private:
     Diagnosis diagnosis_;
 };
 
-// ln of the probability that softmax gives to a token.
-double log_probability(const float* logits, std::size_t V, int token) {
-    const double largest = static_cast<double>(*std::max_element(logits, logits + V));
-    double sum = 0;
-    for (std::size_t v = 0; v < V; ++v) sum += std::exp(static_cast<double>(logits[v]) - largest);
-    return static_cast<double>(logits[token]) - largest - std::log(sum);
-}
-
 // The logits that follow the last token, of a pass over the first `count` tokens.
 Vector last_logits(const Names& mistakes, const Model& model, const std::vector<int>& tokens, std::size_t count) {
     const std::vector<int> prefix(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(count));
@@ -345,7 +338,7 @@ TextAttempt say(const Names& mistakes, const Model& model, const std::vector<int
     for (std::size_t i = 0; i < said; ++i) {
         const float* row = &logits(i, 0);
         const int token = tokens[tokens.size() - said + i];
-        attempt.log_probability += log_probability(row, V, token);
+        attempt.log_probability += row[token] - log_sum_exp(row, V);
         const bool is_likeliest = std::max_element(row, row + V) - row == token;
         if (is_likeliest) ++attempt.likeliest;
         if (!is_likeliest && !attempt.first) attempt.first = i;

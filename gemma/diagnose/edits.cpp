@@ -1,6 +1,7 @@
 #include "gemma/diagnose/edits.hpp"
 
 #include "gemma/error.hpp"
+#include "gemma/strings.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,10 +11,6 @@ namespace gemma {
 namespace {
 
 constexpr const char* layers = "model.layers.";
-
-bool ends_with(const std::string& text, const std::string& end) {
-    return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
 
 // "model.layers.3.mlp.act_fn" is "mlp.act_fn", "model.layers.3" is "layer", each RMSNorm is "norm".
 std::string step_of(const std::string& name) {

@@ -1,5 +1,7 @@
 #include "gemma/text/chat.hpp"
 
+#include "gemma/strings.hpp"
+
 #include <array>
 #include <string>
 
@@ -13,12 +15,6 @@ constexpr std::array<std::string_view, 29> white_space = {
     " ",      "\t",     "\n",     "\v",     "\f",     "\r",     "\x1C",   "\x1D",   "\x1E",   "\x1F",
     "\u0085", "\u00A0", "\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004", "\u2005", "\u2006",
     "\u2007", "\u2008", "\u2009", "\u200A", "\u2028", "\u2029", "\u202F", "\u205F", "\u3000"};
-
-bool starts_with(std::string_view text, std::string_view part) { return text.substr(0, part.size()) == part; }
-
-bool ends_with(std::string_view text, std::string_view part) {
-    return text.size() >= part.size() && text.substr(text.size() - part.size()) == part;
-}
 
 std::size_t leading_space(std::string_view text) {
     for (const std::string_view space : white_space) {

@@ -64,16 +64,6 @@ double cosine_of(double product, double squares_a, double squares_b) {
     return product / (std::sqrt(squares_a) * std::sqrt(squares_b));
 }
 
-// The index of element i of a row-major tensor.
-Shape index_of(std::size_t i, const Shape& shape) {
-    Shape index(shape.size());
-    for (std::size_t axis = shape.size(); axis-- > 0;) {
-        index[axis] = i % shape[axis];
-        i /= shape[axis];
-    }
-    return index;
-}
-
 // One unit in the last place of a bfloat16 of this magnitude, which has 8 significant bits: 2^(e - 7) for one from 2^e
 // up to 2^(e + 1). Below the smallest normal number the units no longer shrink.
 double bfloat16_unit(double magnitude) {
@@ -149,7 +139,7 @@ void compare_numbers(TensorComparison& row, const std::vector<float>& a, const s
     }
     row.match = row.relative <= row.tolerance ? Match::same : Match::different;
     if (a.empty()) return;
-    row.index = index_of(sums.place, row.reference_shape);
+    row.index = place_of(sums.place, row.reference_shape);
     row.reference_number = a[sums.place];
     row.other_number = b[sums.place];
 }

@@ -1,5 +1,6 @@
 #include "gemma/trace/effect.hpp"
 
+#include "gemma/components/softmax.hpp"
 #include "gemma/error.hpp"
 
 #include <algorithm>
@@ -17,11 +18,9 @@ std::vector<double> log_probabilities(const Vector& logits, const char* run) {
             fail("the {} run's logit of token {} is {}, expected a finite number", run, i, logits(i));
         }
     }
-    const double largest = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (const float logit : logits) sum += std::exp(logit - largest);
+    const double all = log_sum_exp(logits.data(), logits.size());
     std::vector<double> result;
-    for (const float logit : logits) result.push_back(logit - largest - std::log(sum));
+    for (const float logit : logits) result.push_back(logit - all);
     return result;
 }
 

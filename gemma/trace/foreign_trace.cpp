@@ -1,6 +1,7 @@
 #include "gemma/trace/foreign_trace.hpp"
 
 #include "gemma/error.hpp"
+#include "gemma/strings.hpp"
 #include "gemma/trace/name_map.hpp"
 #include "gemma/trace/names.hpp"
 #include "gemma/trace/tensor_file.hpp"
@@ -17,10 +18,6 @@ constexpr std::string_view fused = ".qkv_proj";
 
 bool is_token_name(const std::string& name) {
     return name == "tokens" || name == "input_ids" || name == "token_ids" || name == "inp_tokens";
-}
-
-bool ends_with(const std::string& name, std::string_view end) {
-    return name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
 }
 
 // A query, key, value or context: [T, H, d].

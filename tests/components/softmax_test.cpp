@@ -62,6 +62,17 @@ TEST_CASE("softmax of huge numbers does not overflow") {
     CHECK(masked(1) == 1.0f);
 }
 
+TEST_CASE("log_sum_exp gives the logarithms of softmax, also of what softmax cannot hold") {
+    const Vector equal = xt::zeros<float>({7});
+    CHECK(gemma::log_sum_exp(equal.data(), 7) == Approx(std::log(7.0)).epsilon(1e-15));
+    const Vector values = gemma::random_vector(50, 3);
+    const Vector probs = softmax(values);
+    const double all = gemma::log_sum_exp(values.data(), 50);
+    for (std::size_t i = 0; i < 50; ++i) CHECK(values(i) - all == Approx(std::log(probs(i))).epsilon(1e-5));
+    const Vector far = {1000.0f, -1000.0f};
+    CHECK(far(1) - gemma::log_sum_exp(far.data(), 2) == -2000.0);
+}
+
 TEST_CASE("softmax of nothing is an error") {
     CHECK(gemma::error_message([] { softmax(Vector::from_shape({0})); }) ==
           "the softmax of nothing: expected at least one number");
