@@ -136,15 +136,13 @@ struct Outcome {
     std::map<std::string, Shape> shapes;
     Vector logits;
     std::vector<int> generated;
-    std::string first_not_finite;  // the tensor's name; empty: all numbers are finite
 };
 
 // The forward pass over the prompt, with the edits; with --generate, greedily on from there. `next` sees all tensors as
 // they are after the edits.
 Outcome outcome_of(const TraceOptions& options, const Model& model, const std::vector<int>& prompt,
                    const std::vector<Edit>& edits, Observer* next) {
-    FirstNotFinite first_not_finite(next);
-    Watch watch(&first_not_finite);
+    Watch watch(next);
     Editor editor(edits, &watch);
     Progress progress(editor, model.config().num_hidden_layers);
     KVCache cache(model.config(), prompt.size() + options.generate, model.precision());
@@ -157,7 +155,7 @@ Outcome outcome_of(const TraceOptions& options, const Model& model, const std::v
         generation.max_tokens = options.generate;
         generated = generate(model, cache, prompt, greedy, generation, {}, Trace(progress)).tokens;
     }
-    return {watch.shapes, watch.logits, generated, first_not_finite.name()};
+    return {watch.shapes, watch.logits, generated};
 }
 
 // A pattern that fits no tensor is a mistake.
@@ -287,7 +285,8 @@ void record(const TraceOptions& options) {
 
     std::optional<Recorder> recorder;
     if (!options.out.empty()) recorder.emplace(RecorderOptions{options.names, range, options.out});
-    const Outcome edited = outcome_of(options, model, prompt, edits, recorder ? &*recorder : nullptr);
+    FirstNotFinite recorded(recorder ? &*recorder : nullptr);
+    const Outcome edited = outcome_of(options, model, prompt, edits, recorder ? &recorded : nullptr);
     std::optional<Effect> effect;  // throws before anything is written, where the edited logits are no numbers
     if (!asked.empty()) effect = effect_of(clean.logits, edited.logits, likeliest_shown);
     if (recorder) {
@@ -301,10 +300,10 @@ void record(const TraceOptions& options) {
         header.prompt_tokens = prompt.size();
         write(options, range, *recorder, header);
         print_summary(options.out, recorder->names().size(), header.tokens, tokenizer);
-        if (!edited.first_not_finite.empty()) {
+        if (!recorded.name().empty()) {
             fmt::print(stderr,
                        "warning: {} is the first tensor with NaN or infinity (gemma inspect --check: the weights')\n",
-                       edited.first_not_finite);
+                       recorded.name());
         }
         if (effect) fmt::print("\n");
     }

@@ -48,7 +48,7 @@ void softmax(float* values, std::size_t count) {
 }
 
 double log_sum_exp(const float* values, std::size_t count) {
-    const double largest = *std::max_element(values, values + count);
+    const double largest = largest_of(values, count);
     double sum = 0.0;
     for (std::size_t i = 0; i < count; ++i) sum += std::exp(values[i] - largest);
     return largest + std::log(sum);

@@ -146,7 +146,7 @@ void few_rows_pair(const Kernels& kernels, ConstMatrixView x, const WeightMatrix
                    const Combine& combine, MatrixView y, Precision precision) {
     thread_local PreparedScratch a_scratch, b_scratch;
     const Prepared for_a = prepare(kernels, x, a.dtype, precision, a_scratch);
-    const Prepared for_b = prepare(kernels, x, b.dtype, precision, b_scratch);
+    const Prepared for_b = b.dtype == a.dtype ? for_a : prepare(kernels, x, b.dtype, precision, b_scratch);
     parallel_for(a.rows, rows_of_piece(a), [&](std::size_t first, std::size_t last) {
         Products products, others;
         products.compute(kernels, a, first, last, for_a, x.rows, precision);
