@@ -54,8 +54,7 @@ struct CompareOptions {
 std::string in_red(const std::string& text) { return viz::Console().red(text); }
 std::string in_green(const std::string& text) { return viz::Console().green(text); }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------------------------
+// ---- reading --------------------------------------------------------------------------------------------------------
 
 // The two traces. A file of ours tells the sizes that the shapes of the other one are understood by.
 struct Traces {
@@ -98,8 +97,7 @@ std::string origin(const ForeignTrace& trace) {
     return origin.empty() ? "" : "  (" + origin + ")";
 }
 
-// ---- the table
-// -------------------------------------------------------------------------------------------------------
+// ---- the table ------------------------------------------------------------------------------------------------------
 
 bool in_both(const TensorComparison& tensor) {
     return tensor.match != Match::only_in_reference && tensor.match != Match::only_in_other;
@@ -180,8 +178,7 @@ private:
     bool wide_ = false;
 };
 
-// ---- what it comes to
-// ------------------------------------------------------------------------------------------------
+// ---- what it comes to -----------------------------------------------------------------------------------------------
 
 // How many compare in which way: "20 within tolerance, 4 rounding noise of bfloat16, 3 differ, 1 only in
 // b.safetensors".

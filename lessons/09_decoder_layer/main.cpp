@@ -188,8 +188,8 @@ void tell_residual_stream(Lesson& lesson) {
     }
     lesson.table(table);
     lesson.notice(
-        "The vector grows from layer to layer and keeps much of its direction (a cosine of 1 would mean all of it). "
-        "Growing is harmless: each part reads a copy that RMSNorm has brought back to a standard length.");
+        "Most layers make the vector longer and keep much of its direction (a cosine of 1 would mean all of it). Its "
+        "length is harmless: each part reads a copy that RMSNorm has brought back to a standard length.");
     lesson.figure(
         "norms",
         viz::Chart{

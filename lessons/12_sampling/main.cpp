@@ -174,6 +174,13 @@ void show_kept(Lesson& lesson) {
         "k keeps the same number everywhere; p keeps few words where the model is sure, many where it is not.");
 }
 
+// What the tokens behind the 50th have together at temperature T.
+double beyond_50th(const Matrix& logits, float T) {
+    const Distribution d = gemma::next_token_distribution(logits, options_of(T));
+    return 1 - std::accumulate(d.begin(), d.begin() + 50, 0.0,
+                               [](double sum, const auto& next) { return sum + next.probability; });
+}
+
 void show_filters(Lesson& lesson, const Matrix& logits) {
     lesson.step("Top-k and top-p: the tail is cut off");
     lesson.formula(
@@ -198,12 +205,11 @@ void show_filters(Lesson& lesson, const Matrix& logits) {
     for (const Distribution& d : filtered) kept.push_back(std::to_string(d.size()));
     table.rows.push_back(kept);
     lesson.table(table);
-    const double beyond = 1 - std::accumulate(all.begin(), all.begin() + 50, 0.0,
-                                              [](double s, const auto& t) { return s + t.probability; });
+    const double cool = beyond_50th(logits, 1), hot = beyond_50th(logits, 2);
     lesson.notice(fmt::format(
-        "Each token behind the 50th is unlikely, but there are {} of them: together {:.4f}. In a text of 100 words one "
-        "meets {:.1f} of them.",
-        all.size() - 50, beyond, 100 * beyond));
+        "Each token behind the 50th is unlikely, but there are {} of them: together {:.4f} at temperature 1, {:.4f} at "
+        "temperature 2. In a text of 100 words one meets {:.1f} and {:.1f} of them.",
+        all.size() - 50, cool, hot, 100 * cool, 100 * hot));
     show_kept(lesson);
     lesson.check("top-k 5 keeps 5 tokens", std::abs(5.0 - static_cast<double>(filtered[0].size())), 0, "definition");
     double broken = 0;
@@ -256,7 +262,7 @@ void show_draws(Lesson& lesson, const Matrix& logits) {
     lesson.step("10,000 draws");
     constexpr double n = 10000;
     const Distribution all = gemma::next_token_distribution(logits, options_of(1));
-    gemma::Sampler sampler(options_of(1, 0, 1, 12));
+    gemma::Sampler sampler(options_of(1, 0, 1, 2024));
     std::map<int, double> drawn;
     viz::Series deviation{"frequency - probability of the likeliest", {}, {}, viz::Mark::points};
     viz::Series error{"standard error √(p (1 - p) / n)", {}, {}, viz::Mark::dashes};

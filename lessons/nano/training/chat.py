@@ -6,10 +6,10 @@ from questions import all_questions, pick_questions
 from stories import Story
 from words import ANIMALS, BOYS, COLORS, GIRLS, OUTDOORS, THINGS, article, where
 
-START, END = "<start_of_turn>", "<end_of_turn>"
+# Kinds of questions that chats ask more often than others, because they are harder.
+ASKED_MORE = {"person place": 3, "holder": 3, "first holder": 3, "giver": 2, "how many": 2, "color": 2, "animal place": 2, "thing place": 2}
 
-# Kinds of questions that take more practice are asked more often.
-HARDER = {"person place": 4, "how many": 3, "holder": 2, "first holder": 2}
+START, END = "<start_of_turn>", "<end_of_turn>"
 
 SMALL_TALK = [
     (["Hello!", "Hi!", "Hello there!", "Hi there!", "Hello", "Hi", "Good day!", "Hey!"],
@@ -54,19 +54,18 @@ def sure_questions(story, rng):
     return [entry for entry in all_questions(story, rng) if not entry["doubtful"] and entry["kind"] != "yes or no"]
 
 
+def question_turns(story, rng, counts):
+    """[question, answer, …] about the story as it ends; how many is picked from `counts`."""
+    questions = pick_questions(sure_questions(story, rng), rng, rng.choice(counts), ASKED_MORE)
+    return [text for entry in questions for text in (entry["question"], entry["answer"])]
+
+
 def story_chat(seed, easy=False):
     """[user, model, …]: a story with a question, then perhaps more questions."""
     rng = random.Random(seed * 17 + 3)
     story = question_story(seed, easy)
-    questions = pick_questions(sure_questions(story, rng), rng, rng.choices([1, 2, 3, 4, 5, 6], [15, 15, 20, 20, 15, 15])[0], HARDER)
-    if not questions:
-        return small_talk_chat(seed)
-    text = story.text(paragraphs=False)
-    order = f"{text}\n\n{questions[0]['question']}"
-    turns = [order, questions[0]["answer"]]
-    for entry in questions[1:]:
-        turns += [entry["question"], entry["answer"]]
-    return turns
+    turns = question_turns(story, rng, [1, 2, 3, 4, 5, 6, 7, 8])
+    return [f"{story.text(paragraphs=False)}\n\n{turns[0]}"] + turns[1:] if turns else small_talk_chat(seed)
 
 
 def small_talk_chat(seed):
@@ -79,7 +78,7 @@ def small_talk_chat(seed):
 
 
 def wish_chat(seed):
-    """A story on request."""
+    """A story on request, and often questions about it."""
     rng = random.Random(seed * 11 + 1)
     wish, words = {}, ""
     kind = rng.choice(["animal", "thing", "people", "place", "color", "none"])
@@ -102,13 +101,24 @@ def wish_chat(seed):
                       "I would like a story{}.", "Write a short story{}.", "A story{}, please."]).format(" " + words if words else "")
     story = Story(seed, threads=rng.choice([1, 2, 2]), wish=wish, title=False)
     story.close()
-    return [ask, story.text(paragraphs=False)]
+    return [ask, story.text(paragraphs=False)] + question_turns(story, rng, [0, 0, 1, 2, 3])
+
+
+def mixed_chat(seed):
+    """Two or three conversations in one: small talk before a story, another story after it."""
+    rng = random.Random(seed * 5 + 4)
+    kinds = rng.choice([[small_talk_chat, story_chat], [story_chat, small_talk_chat], [small_talk_chat, wish_chat],
+                        [wish_chat, small_talk_chat], [story_chat, wish_chat], [wish_chat, story_chat], [story_chat, story_chat],
+                        [small_talk_chat, story_chat, small_talk_chat], [small_talk_chat, wish_chat, story_chat]])
+    return [text for i, kind in enumerate(kinds) for text in kind(seed + 10_000_000 * (i + 1))]
 
 
 def chat(seed, easy=0.0):
-    """One conversation as [user, model, …]. `easy` is the share of stories with a single thread."""
+    """One conversation as [user, model, …]. Of the questions about a story, `easy` is the share of stories with a single thread."""
     choice = random.Random(seed * 7 + 2).random()
-    return story_chat(seed, choice < 0.86 * easy) if choice < 0.86 else wish_chat(seed) if choice < 0.96 else small_talk_chat(seed)
+    if choice < 0.75:
+        return story_chat(seed, choice < 0.75 * easy)
+    return wish_chat(seed) if choice < 0.83 else mixed_chat(seed) if choice < 0.97 else small_talk_chat(seed)
 
 
 def chat_texts(seeds):

@@ -11,7 +11,7 @@ import numpy
 import torch
 
 import checkpoint
-from data import CHATS, HELD_OUT_STORIES, IGNORE, instruct_examples, pretraining_examples
+from data import HELD_OUT_STORIES, IGNORE, instruct_examples, pretraining_examples
 from tokenizer import VOCABULARY, load as load_tokenizer
 from train import NANO, PLANS, training_batches
 
@@ -30,7 +30,8 @@ def read_in_training(stage, processor):
 
 
 def lengths(processor, length, count=2000):
-    mix = {"short": (1.0, 0.0), "usual": (0.0, 0.0), "long": (0.0, 1.0)}[length]
+    mix = {"lists": (1.0, 0.0, 0.0, 0.0), "short": (0.0, 1.0, 0.0, 0.0), "drill": (0.0, 0.0, 1.0, 0.0), "usual": (0.0, 0.0, 0.0, 0.0),
+           "long": (0.0, 0.0, 0.0, 1.0)}[length]
     examples = itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, mix, (0.9, 7)), count)
     sizes = sorted(len(tokens) for tokens, _, _ in examples)
     return [sizes[0], sizes[count // 10], sizes[count // 2], sizes[count * 9 // 10], sizes[-1]]
@@ -58,9 +59,9 @@ def main():
         print(f"{stage}: {texts} texts, {tokens} tokens, {predicted} predicted, {int((counts > 0).sum())} pieces in use")
         if stage == "pretrain":
             unigram = numpy.log((counts + 1) / (counts + 1).sum())
-    for length in ("short", "usual", "long"):
-        print(f"{length} stories, tokens: least, 10 %, median, 90 %, most:", lengths(processor, length))
-    texts = list(itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0), (0.9, 7), 5.0), 400))
+    for length in ("lists", "short", "drill", "usual", "long"):
+        print(f"{length}, tokens: least, 10 %, median, 90 %, most:", lengths(processor, length))
+    texts = list(itertools.islice(pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0, 0.0, 0.0), (0.9, 7), 5.0), 400))
     flat = [target for _, targets, _ in texts for target in targets if target != IGNORE]
     print(f"held-out stories: uniform {math.log(VOCABULARY):.4f}, unigram {-unigram[flat].mean():.4f} nats a token")
     model = checkpoint.load(NANO)

@@ -5,12 +5,15 @@ import itertools
 import numpy
 
 from chat import END, chat, prompt, turn
+from lists import list_chat, list_text
+from recall import recall_example
 from stories import pretraining_text
 from tokenizer import BOS, EOS, NEWLINE, PAD
 
 # Seeds never overlap: what is held out comes from ranges of its own.
 PRETRAINING, LONG, CHATS = 0, 100_000_000, 200_000_000
-HELD_OUT_STORIES, HELD_OUT_QUESTIONS = 900_000_000, 950_000_000
+RECALL = 800_000_000
+HELD_OUT_STORIES, HELD_OUT_QUESTIONS, HELD_OUT_RECALL = 900_000_000, 950_000_000, 990_000_000
 IGNORE = -100
 
 
@@ -52,22 +55,33 @@ def share(seed):
     return seed * 2654435761 % 1000 / 1000
 
 
-def pretraining_examples(processor, first_seed, mix, quizzes=(0.5, 4), emphasis=1.0):
-    """`mix` is (share of short stories, share of long stories)."""
-    short, long = mix
+def recall_examples(processor, first_seed, most_between, length):
+    """Words to find again, see recall.py; where `most_between` is None, lists, of which hardly more than the answers counts."""
     for seed in itertools.count(first_seed):
-        length = "short" if share(seed) < short else "long" if share(seed) >= 1 - long else "usual"
-        text = pretraining_text(LONG + seed if length == "long" else seed, length, *quizzes)
+        yield (story_example(processor, list_text(seed), 20.0) if most_between is None else
+               recall_example(processor, seed, most_between, length))
+
+
+def pretraining_examples(processor, first_seed, mix, quizzes=(0.5, 4), emphasis=1.0):
+    """`mix` is (share of lists, of short stories, of drills, of long stories); the rest is of usual length."""
+    lists, short, drill, long = mix
+    for seed in itertools.count(first_seed):
+        part = share(seed)
+        length = ("short" if part < lists + short else "drill" if part < lists + short + drill else
+                  "long" if part >= 1 - long else "usual")
+        text = list_text(seed) if part < lists else pretraining_text(LONG + seed if length == "long" else seed, length, *quizzes)
         yield story_example(processor, text, emphasis)
 
 
-def instruct_examples(processor, first_seed, story_share=0.1, easy=0.0):
-    """Chats, with some stories of pretraining among them so that the model does not forget how to tell."""
+def instruct_examples(processor, first_seed, mix, easy=0.0):
+    """`mix` is (share of stories of pretraining, so that the model does not forget how to tell, share of lists); the rest is chats."""
+    stories, lists = mix
     for seed in itertools.count(first_seed):
-        if share(seed) < story_share:
+        part = share(seed)
+        if part < stories:
             yield story_example(processor, pretraining_text(seed))
         else:
-            yield chat_example(processor, chat(seed, easy))
+            yield chat_example(processor, list_chat(seed) if part < stories + lists else chat(seed, easy))
 
 
 def rows(examples, length, open_rows=32):

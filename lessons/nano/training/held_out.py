@@ -10,11 +10,10 @@ import random
 import sys
 
 from chat import chat, question_story, sure_questions
-from data import CHATS, HELD_OUT_QUESTIONS
+from data import HELD_OUT_QUESTIONS
 from questions import PHRASINGS
+from train import phases
 
-# The first seed of each phase of instruct training, and its share of easy stories (see PLANS in train.py).
-INSTRUCT_PHASES = [(CHATS, 0.8), (CHATS + 50_000_000, 0.2), (CHATS + 100_000_000, 0.4)]
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURE = os.path.normpath(os.path.join(HERE, "..", "..", "..", "tests", "fixtures", "nano", "questions.jsonl"))
 
@@ -38,8 +37,8 @@ def held_out_questions(count, first_seed=HELD_OUT_QUESTIONS + 1_000_000, seen=fr
 
 
 def training_stories(seeds):
-    """The stories of the chats with these seeds, as they stand before the question."""
-    return {chat(first + seed, easy)[0].rsplit("\n\n", 1)[0] for first, easy in INSTRUCT_PHASES for seed in range(seeds)}
+    """The stories of the first chats of each phase, as they stand before the question."""
+    return {text.rsplit("\n\n", 1)[0] for first, plan in phases("instruct") for seed in range(seeds) for text in chat(first + seed, plan[-1])}
 
 
 def main():

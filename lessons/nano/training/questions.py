@@ -26,6 +26,9 @@ PHRASINGS = {
     "yes or no": ["Does {a} have the {x}?", "Does {a} have the {x} now?", "Is it {a} who has the {x}?"],
 }
 
+# Kinds of questions that take more practice are asked more often.
+HARDER = {"person place": 4, "how many": 3, "holder": 3, "first holder": 3, "giver": 3}
+
 
 def question(kind, facts, answer, accept, short, random_source, plain):
     doubtful = kind.endswith(" (doubtful)")
@@ -135,16 +138,25 @@ def lower_first(sentence):
 def quiz(story, count):
     """Questions and answers below the story."""
     rng = random.Random(len(story.sentences[0]) * 131 + story.random.randrange(10 ** 6))
-    chosen = pick_questions(all_questions(story, rng), rng, count)
-    return "".join(f"\n\nQuestion: {entry['question']}\nAnswer: {entry['answer']}" for entry in chosen)
+    chosen = pick_questions(all_questions(story, rng), rng, count, HARDER)
+    return "".join("\n\n" + as_quiz(entry["question"], entry["answer"]) for entry in chosen)
 
 
-def pick_questions(questions, rng, count, favor=None):
-    """Different questions, and every kind alike often, but for those that `favor` (kind -> weight) names."""
+def as_quiz(question, answer):
+    return f"Question: {question}\nAnswer: {answer}"
+
+
+def quiz_entries(story, count):
+    """Up to `count` questions with their answers, as things are now."""
+    return [as_quiz(entry["question"], entry["answer"]) for entry in pick_questions(all_questions(story), story.random, count, HARDER)]
+
+
+def pick_questions(questions, rng, count, favor):
+    """Different questions, and every kind alike often but for those that `favor` (kind -> weight) names."""
     chosen, rest = [], list(questions)
     while rest and len(chosen) < count:
         kinds = sorted({entry["kind"] for entry in rest})
-        kind = rng.choices(kinds, [favor.get(kind, 1) for kind in kinds])[0] if favor else rng.choice(kinds)
+        kind = rng.choices(kinds, [favor.get(kind, 1) for kind in kinds])[0]
         entry = rng.choice([entry for entry in rest if entry["kind"] == kind])
         rest.remove(entry)
         chosen.append(entry)

@@ -8,18 +8,21 @@ Run it to read a few:  python3 stories.py [seed] [count]
 import random
 import sys
 
-from questions import ask_in_story, recall, quiz
+from questions import ask_in_story, quiz, quiz_entries, recall
 from words import (ADULTS, ANIMAL_DOES, ANIMALS, BOYS, COLORS, COMFORTS, COUNTABLES, DAYS, EATABLE, GIRLS, INDOOR_BEDS, INDOOR_SPOTS, NOTICED,
                    OUTDOOR_BEDS, OUTDOOR_SPOTS, OUTDOORS, PET_NAMES, PLAY, ROOMS, SKY, THINGS, TROUBLES, WEATHER, amount, article, where)
 from world import Animal, Person, Thing
 
 
 class Story:
-    """One story and its world. `wish` may ask for an animal kind, a person, a thing or a place to be in it."""
+    """One story and its world. `wish` may ask for an animal kind, a person, a thing or a place to be in it.
 
-    def __init__(self, seed, threads=None, wish=None, title=None, gentle=False):
+    gentle: small sums, more about who goes where. asked: how likely a question follows an event, while the story goes on.
+    """
+
+    def __init__(self, seed, threads=None, wish=None, title=None, gentle=False, asked=0.0):
         self.random = random.Random(seed)
-        self.wish, self.gentle = wish or {}, gentle         # gentle: small sums, more about who goes where
+        self.wish, self.gentle, self.asked = wish or {}, gentle, asked
         self.sentences, self.people, self.things, self.animals = [], [], [], []
         self.weather = None
         self.last_mentioned = ()
@@ -75,13 +78,16 @@ class Story:
         return any(sentence[1:].rstrip(".") in said for said in self.sentences[-3:])
 
     def text(self, paragraphs=True):
-        """The story as text: the title, then sentences, with a paragraph break now and then in long ones."""
+        """The story as text: the title, then sentences, with a paragraph break now and then in long ones.
+
+        Questions that were asked on the way stand in paragraphs of their own."""
         shape = random.Random(len(self.sentences) * 7919 + len(self.sentences[0]))
         parts, since = [], 0
         for i, sentence in enumerate(self.sentences):
             since += 1
             last = i == len(self.sentences) - 1
-            split = paragraphs and since >= 5 and not last and shape.random() < 0.3
+            asked = any("\nAnswer: " in said for said in self.sentences[i:i + 2])
+            split = asked or paragraphs and since >= 5 and not last and shape.random() < 0.3
             parts.append(sentence + ("" if last else "\n\n" if split else " "))
             since = 0 if split else since
         return (self.title + "\n\n" if self.title else "") + "".join(parts)
@@ -103,7 +109,8 @@ class Story:
     def new_thing(self):
         used = [thing.noun for thing in self.things]
         noun = self.wish["thing"] if self.wish.get("thing") not in (None, *used) else self.other(THINGS, *used)
-        color = self.other(COLORS, *[thing.color for thing in self.things])
+        worn = [thing.color for thing in self.things]
+        color = self.other(COLORS, *(worn if len(worn) < len(COLORS) else []))
         thing = Thing(noun, self.wish.get("color", color) if not used else color)
         self.things.append(thing)
         return thing
@@ -168,6 +175,8 @@ class Story:
                    "swapping": 6}
         if self.gentle:
             weights.update(walking=36, swapping=3)
+        if self.asked:                                      # practice what is hard
+            weights.update(walking=80, giving=40)
         if count > 3:                                       # a long story may use a thread twice
             chosen = self.random.choices(list(weights), list(weights.values()), k=count)
         else:
@@ -184,6 +193,9 @@ class Story:
         while threads:
             try:
                 next(current)
+                if self.asked and self.chance(self.asked):
+                    self.sentences += quiz_entries(self, self.pick([1, 1, 2]))
+                    self.last_mentioned = ()                # the next sentence says a name again
                 if self.chance(0.13):
                     small_talk(self)
                 if self.chance(0.25):
@@ -515,8 +527,11 @@ def feeling(story):
 # --- whole texts for pretraining ------------------------------------------------------------------------------------
 
 def pretraining_text(seed, length="usual", quiz_share=0.5, most_questions=4):
-    """A story with questions in it: asked by the people, or as a little quiz at the end. Lengths: short, usual, long."""
+    """A story with questions in it: asked by the people, or as a little quiz at the end. Lengths: short, usual, long, and
+    drill, which is interrupted by questions all the time, so that the answer to the same question changes."""
     rng = random.Random(seed * 31 + 7)
+    if length == "drill":
+        return Story(seed, threads=rng.choice([1, 2, 2, 3]), title=False, gentle=True, asked=0.8).text(paragraphs=False)
     story = Story(seed, threads={"short": 1, "usual": None, "long": rng.randint(4, 7)}[length])
     for _ in range(rng.choices([0, 1, 2], [70, 30, 0] if length == "short" else [20, 45, 35])[0]):
         (recall if rng.random() < 0.4 else ask_in_story)(story)

@@ -1,4 +1,4 @@
-"""Trains nano: python3 train.py pretrain, then python3 train.py instruct. The same seed and steps give the same model.
+"""Trains nano: python3 train.py recall, then pretrain, then instruct. The same seed and steps give the same model.
 
 Arithmetic is float32; on a processor that has it, matrix products are done in bfloat16 (autocast). --resume goes on where
 a run was stopped. The model directories are written every few hundred steps.
@@ -14,7 +14,8 @@ import numpy
 import torch
 
 import checkpoint
-from data import (CHATS, HELD_OUT_QUESTIONS, HELD_OUT_STORIES, PRETRAINING, batches, instruct_examples, pretraining_examples)
+from data import (CHATS, HELD_OUT_QUESTIONS, HELD_OUT_RECALL, HELD_OUT_STORIES, PRETRAINING, RECALL, batches, instruct_examples,
+                  pretraining_examples, recall_examples)
 from model import Gemma
 from muon import Muon
 from tokenizer import load as load_tokenizer
@@ -23,38 +24,51 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NANO = os.path.normpath(os.path.join(HERE, ".."))
 INSTRUCT = os.path.join(NANO, "instruct")
 
-# Phases: (steps, rows in a batch, row length, (share of short stories, of long ones), (share of stories with a quiz, most
-# questions in it), how much the tokens of an answer count).
-# For instruct: the share of stories of pretraining, the share of easy question stories.
-PLANS = {"pretrain": [(850, 16, 192, (0.8, 0.0), (0.95, 7), 5.0), (900, 12, 256, (0.1, 0.0), (0.9, 7), 4.0),
-                      (150, 6, 512, (0.0, 0.5), (0.8, 6), 3.0)],
-         "instruct": [(500, 16, 192, 0.05, 0.8), (950, 12, 256, 0.1, 0.2), (750, 12, 256, 0.1, 0.4)]}
+# Phases: (steps, rows in a batch, row length, then what is read).
+# recall: the most words between a name and its place, see recall.py; None for lists, see lists.py.
+# pretrain: the shares of lists, short stories, drills and long stories, (share of stories with a quiz, most questions in it), how
+# much the tokens of an answer count. instruct: the shares of stories of pretraining and of lists, the share of easy stories.
+PLANS = {"recall": [(200, 32, 48, 0), (90, 32, 48, 1), (120, 32, 48, 2), (150, 32, 48, 3), (250, 16, 160, None)],
+         "pretrain": [(1500, 16, 192, (0.25, 0.2, 0.5, 0.0), (0.95, 7), 4.0), (900, 16, 256, (0.15, 0.1, 0.4, 0.0), (0.9, 7), 4.0),
+                      (200, 8, 512, (0.1, 0.0, 0.3, 0.5), (0.8, 6), 3.0), (900, 16, 256, (0.12, 0.12, 0.13, 0.1), (0.6, 5), 4.0),
+                      (2500, 16, 256, (0.12, 0.08, 0.2, 0.1), (0.8, 6), 4.0), (800, 16, 256, (0.03, 0.05, 0.07, 0.15), (0.35, 4), 2.0)],
+         "instruct": [(300, 16, 256, (0.05, 0.25), 0.3), (1350, 16, 320, (0.08, 0.08), 0.1)]}
 # Corners of the learning rate's schedule: (step, factor).
-SCHEDULE = {"pretrain": [(0, 0.0), (60, 1.0), (1000, 1.0), (1900, 0.0)],
-            "instruct": [(0, 0.0), (30, 1.0), (500, 1.0), (650, 0.7273), (950, 0.7273), (1450, 0.0),
-                         (1480, 0.75), (1800, 0.75), (2200, 0.0)]}
+SCHEDULE = {"recall": [(0, 0.0), (50, 1.0)],
+            "pretrain": [(0, 0.0), (100, 1.0), (1500, 1.0), (2600, 0.0), (2640, 0.8), (3000, 0.8), (3500, 0.0), (3540, 0.8), (4700, 0.8),
+                         (6000, 0.0), (6040, 0.5), (6800, 0.0)],
+            "instruct": [(0, 0.0), (30, 1.0), (900, 1.0), (1650, 0.0)]}
 # Learning rates: Muon for queries and keys, Muon for the other matrices, Adam for the embedding and the norms.
-# (With 0.02 for all matrices attention became so sharp within a thousand steps that it learned no more.)
-RATES = {"pretrain": (0.003, 0.006, 1.5e-3), "instruct": (0.003, 0.006, 1.5e-3)}
+# (With 0.02 for all matrices attention became so sharp within a thousand steps of stories that it learned no more.)
+RATES = {"recall": (0.006, 0.006, 1.5e-3), "pretrain": (0.003, 0.006, 1.5e-3), "instruct": (0.0015, 0.003, 0.75e-3)}
+
+FIRST_SEED = {"recall": RECALL, "pretrain": PRETRAINING, "instruct": CHATS}
 
 
-def training_batches(stage, processor):
-    first = PRETRAINING
-    for steps, size, length, *mix in PLANS[stage]:
-        if stage == "pretrain":
-            source = pretraining_examples(processor, first, *mix)
-        else:
-            source = instruct_examples(processor, first + CHATS, *mix)
-        yield from itertools.islice(batches(source, length, size), steps)
-        first += 50_000_000                                 # the second phase reads other stories
+def phases(stage):
+    """(first seed, plan) of each phase: every phase reads other texts."""
+    return [(FIRST_SEED[stage] + 20_000_000 * i, plan) for i, plan in enumerate(PLANS[stage])]
+
+
+def examples(stage, processor, first, length, *mix):
+    """The texts of a phase as examples, from seed `first` on."""
+    if stage == "recall":
+        return recall_examples(processor, first, *mix, length)
+    return (pretraining_examples if stage == "pretrain" else instruct_examples)(processor, first, *mix)
+
+
+def training_batches(stage, processor, start=0):
+    """The batches of a stage, without the first `start`; finished phases are not read again."""
+    for first, (steps, size, length, *mix) in phases(stage):
+        if start < steps:
+            yield from itertools.islice(batches(examples(stage, processor, first, length, *mix), length, size), start, steps)
+        start = max(0, start - steps)
 
 
 def held_out_batches(stage, processor):
-    if stage == "pretrain":
-        source = pretraining_examples(processor, HELD_OUT_STORIES, (0.0, 0.0))
-    else:
-        source = instruct_examples(processor, HELD_OUT_QUESTIONS, story_share=0.0)
-    return list(itertools.islice(batches(source, 256, 24), 4))
+    first, mix = {"recall": (HELD_OUT_RECALL, (None,)), "pretrain": (HELD_OUT_STORIES, ((0.0, 0.0, 0.0, 0.0),)),
+                  "instruct": (HELD_OUT_QUESTIONS, ((0.0, 0.0),))}[stage]
+    return list(itertools.islice(batches(examples(stage, processor, first, 256, *mix), 256, 24), 4))
 
 
 def loss_of(model, batch, device):
@@ -84,7 +98,7 @@ def optimizers(model, stage):
 def train(stage, state_path, resume, device):
     torch.manual_seed(20240221)
     processor = load_tokenizer()
-    model = (Gemma() if stage == "pretrain" else checkpoint.load(NANO)).to(device).train()
+    model = (Gemma() if stage == "recall" else checkpoint.load(NANO)).to(device).train()
     tuners = optimizers(model, stage)
     base = [[group["lr"] for group in tuner.param_groups] for tuner in tuners]
     start, log = 0, []
@@ -97,9 +111,7 @@ def train(stage, state_path, resume, device):
     held_out = held_out_batches(stage, processor)
     steps = sum(plan[0] for plan in PLANS[stage])
     seen, since, running = (log[-1]["tokens"] if log else 0), time.time(), []
-    for step, batch in enumerate(training_batches(stage, processor)):
-        if step < start:
-            continue
+    for step, batch in enumerate(training_batches(stage, processor, start), start):
         loss = loss_of(model, batch, device)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -124,7 +136,7 @@ def save(stage, model, tuners, step, log, state_path):
     state = {"model": model.state_dict(), "tuners": [tuner.state_dict() for tuner in tuners], "step": step, "log": log}
     torch.save(state, state_path + ".part")
     os.replace(state_path + ".part", state_path)
-    folder = NANO if stage == "pretrain" else INSTRUCT
+    folder = INSTRUCT if stage == "instruct" else NANO
     checkpoint.save(model, folder, chat=stage == "instruct")
     if stage == "instruct":
         with open(os.path.join(NANO, "tokenizer.model"), "rb") as file:
