@@ -7,6 +7,7 @@
 #include "viz/blocks.hpp"
 #include "viz/plot.hpp"
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -46,7 +47,11 @@ Lesson::Lesson(About about, CLI::App& app) : about_(std::move(about)) {
     app.add_option("--html", html_file_, "Write the lesson's pictures and tensors as a web page")
         ->type_name("FILE.html");
     app.add_option("--figures", figures_folder_, "Write the lesson's pictures as SVG files")->type_name("DIR");
-    if (about_.add_options) about_.add_options(app);
+    for (const TextOption& option : about_.options) {
+        app.add_option("--" + option.name, *option.value, option.help)
+            ->type_name(option.type_name)
+            ->capture_default_str();
+    }
 }
 
 Lesson::~Lesson() = default;

@@ -21,23 +21,33 @@
 #include "viz/page.hpp"
 #include "viz/table.hpp"
 
-#include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+namespace CLI {
+class App;  // <CLI/CLI.hpp> takes longer to compile than a lesson
+}
+
 namespace lesson {
+
+/// An option of a lesson's own, a text: --name TYPE. `value` has the default.
+struct TextOption {
+    std::string name;
+    std::string* value;
+    std::string help;
+    std::string type_name = "TEXT";
+};
 
 /// What a lesson is called and what it takes.
 struct About {
-    std::string name;                                 // its folder: "07_rms_norm"
-    std::string title;                                // "RMSNorm"
-    std::string promise;                              // in one sentence, what one knows afterwards
-    bool takes_model = false;                         // --model DIR: a real Gemma in place of the small one
-    std::function<void(CLI::App&)> add_options = {};  // options of its own
+    std::string name;                      // its folder: "07_rms_norm"
+    std::string title;                     // "RMSNorm"
+    std::string promise;                   // in one sentence, what one knows afterwards
+    bool takes_model = false;              // --model DIR: a real Gemma in place of the small one
+    std::vector<TextOption> options = {};  // of its own
 };
 
 class Lesson {

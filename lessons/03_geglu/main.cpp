@@ -375,9 +375,7 @@ int main(int argc, char** argv) {
     lesson::About about{"03_geglu", "GEGLU and Gemma's MLP",
                         "What became of the gate, what that was worth, and how the largest part of Gemma is computed."};
     about.takes_model = true;
-    about.add_options = [&](CLI::App& app) {
-        app.add_option("--prompt", prompt, "The sentence that goes through the MLP")->capture_default_str();
-    };
+    about.options = {{"prompt", &prompt, "The sentence that goes through the MLP"}};
     return lesson::run(argc, argv, about, [&](Lesson& lesson) {
         five_siblings(lesson);
         scaling(lesson);

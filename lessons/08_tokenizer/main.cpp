@@ -482,8 +482,6 @@ int main(int argc, char** argv) {
     lesson::About about{"08_tokenizer", "the tokenizer",
                         "Text becomes tokens: byte-pair encoding, byte by byte, and what <bos> is worth."};
     about.takes_model = true;
-    about.add_options = [](CLI::App& app) {
-        app.add_option("--text", sentence, "The text of the first step")->capture_default_str();
-    };
+    about.options = {{"text", &sentence, "The text of the first step"}};
     return lesson::run(argc, argv, about, tell);
 }

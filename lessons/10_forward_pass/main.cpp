@@ -255,9 +255,7 @@ int main(int argc, char** argv) {
     std::string prompt = default_prompt;
     lesson::About about{"10_forward_pass", "The forward pass",
                         "A prompt goes through Gemma, from text to the next word.", true};
-    about.add_options = [&](CLI::App& app) {
-        app.add_option("--prompt", prompt, "The text to continue")->type_name("TEXT")->capture_default_str();
-    };
+    about.options = {{"prompt", &prompt, "The text to continue"}};
     return lesson::run(argc, argv, about, [&](Lesson& lesson) {
         const std::vector<int> tokens = lesson.tokenizer().encode_prompt(prompt);
         gemma::KVCache cache(lesson.model().config(), tokens.size());

@@ -439,8 +439,6 @@ int main(int argc, char** argv) {
         "12_sampling", "sampling",
         "From the model's numbers to a word: temperature, top-k, top-p, and chance that can be repeated."};
     about.takes_model = true;
-    about.add_options = [](CLI::App& app) {
-        app.add_option("--prompt", prompt, "The text to continue")->capture_default_str();
-    };
+    about.options = {{"prompt", &prompt, "The text to continue"}};
     return lesson::run(argc, argv, about, tell);
 }

@@ -405,8 +405,6 @@ int main(int argc, char** argv) {
     lesson::About about{"13_instruct", "two fine-tunings",
                         "The pretrained model continues, the instruct model answers: turns, roles, stop tokens."};
     about.takes_model = true;
-    about.add_options = [](CLI::App& app) {
-        app.add_option("--base", base_option, "With --model, an instruct model: its pretrained one")->type_name("DIR");
-    };
+    about.options = {{"base", &base_option, "With --model, an instruct model: its pretrained one", "DIR"}};
     return lesson::run(argc, argv, about, tell);
 }

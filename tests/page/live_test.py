@@ -84,6 +84,12 @@ class LiveTest(unittest.TestCase):
         shown = self.texts(".likeliest tbody td")[0]
         self.assertAlmostEqual(float(shown.split()[0]), 100 * expected[0]["likeliest"][0]["probability"], delta=0.51)
 
+    def test_a_line_break_breaks_the_line_and_can_be_clicked(self):
+        self.generate("Tom has a ball.\n\nQuestion: Who has the ball?", 2)
+        line_break, after = self.browser.driver.find_elements(By.CSS_SELECTOR, ".token")
+        self.assertEqual([line_break.text, after.text], ["⏎", "Answer"])
+        self.assertGreater(after.location["y"], line_break.location["y"])
+
     def test_without_attention_the_text_is_another(self):
         self.find("#editing summary").click()
         Select(self.find("#edit_layer")).select_by_visible_text("all")

@@ -155,15 +155,20 @@
         const differs = other && answer.edits.length > 0 && other.tokens[i]?.token !== line.token;
         const shade = Math.round(100 * line.probability);
         return element('button', {type: 'button', class: differs ? 'token differs' : 'token', style: `--sure: ${shade}%`,
-            title: `${line.piece}: ${percent(line.probability)}`, onclick: () => showNext(answer, i)}, line.text || line.piece);
+            title: `${line.piece}: ${percent(line.probability)}`, onclick: () => showNext(answer, i)}, visible(line.text || line.piece));
     }
+
+    const visible = (text) => text.replaceAll('\n', '⏎');
+
+    // Inside its button a line break would not break the line: it stands behind it.
+    const lineBreaks = (line) => line.text.replace(/[^\n]/g, '');
 
     function showAnswers() {
         byId('answers').hidden = false;
         byId('answers').replaceChildren(...answers.map((answer) => element('div', {class: 'answer'},
             element('h2', {}, answer.title),
             element('p', {class: 'text'}, element('span', {class: 'prompt'}, promptText(answer)),
-                answer.tokens.map((line, i) => tokenButton(answer, line, i))))));
+                answer.tokens.flatMap((line, i) => [tokenButton(answer, line, i), lineBreaks(line)])))));
     }
 
     const promptText = (answer) => (byId('chat').checked ? answer.prompt.map((token) => token.piece).join('').replaceAll('▁', ' ')
