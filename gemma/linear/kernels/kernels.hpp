@@ -1,6 +1,6 @@
 // The inner loops of all products with weights, for each instruction set that knows how to do them.
 //
-// dot.inc   one stored row of weights times few rows of x, bound by the speed of memory
+// dot.inc   one stored row of weights times few rows of x, or few times one; bound by the speed of memory
 // tile.inc  rows of weights times a block of columns, bound by arithmetic
 //
 // Both are written once, in vectors of a width that the instruction set gives, and compiled for each in a file of its
@@ -34,7 +34,7 @@ struct TileKernel {
 struct Kernels {
     std::string_view instructions;
 
-    /// How many rows of x the dots take at once.
+    /// How many rows of x, or of w, the dots take at once.
     std::size_t dot_rows = 0;
     /// y[t] = Σ_i w[i] x[t, i] for t < rows; row t of x starts at x + t * stride.
     void (*dot_float32)(const float* w, std::size_t count, const float* x, std::size_t stride, std::size_t rows,
@@ -46,6 +46,16 @@ struct Kernels {
     /// bfloat16 pairs.
     void (*dot_pairs)(const std::uint16_t* w, std::size_t count, const std::uint16_t* x, std::size_t stride,
                       std::size_t rows, float* y) = nullptr;
+
+    // The same sums, of dot_rows stored rows with one row of x: y[s] = Σ_i w[s, i] x[i]; row s of w starts at
+    // w + s * stride. Faster where x is longer than the first-level cache.
+    void (*side_by_side_float32)(const float* w, std::size_t stride, std::size_t count, const float* x,
+                                 float* y) = nullptr;
+    void (*side_by_side_bfloat16)(const std::uint16_t* w, std::size_t stride, std::size_t count, const float* x,
+                                  float* y) = nullptr;
+    void (*side_by_side_pairs)(const std::uint16_t* w, std::size_t stride, std::size_t count, const std::uint16_t* x,
+                               float* y) = nullptr;
+
     /// float16 numbers as float32.
     void (*widen_float16)(const std::uint16_t* source, std::size_t count, float* target) = nullptr;
 
