@@ -132,14 +132,8 @@ struct Products {
         for (std::size_t t = 0; t < T; ++t) std::fill_n(numbers[t], last - first, 0.0f);
         for (std::size_t k = 0; k < K; k += chunk) {
             const std::size_t count = std::min(chunk, K - k);
-            std::size_t row = first;
-            if (T == 1 && is_long(x, count) && weight.dtype != DType::float16) {
-                for (; row + kernels.dot_rows <= last; row += kernels.dot_rows) {
-                    float y[few];
-                    dots_side_by_side(kernels, weight, row, k, count, from(x, k), y);
-                    for (std::size_t s = 0; s < kernels.dot_rows; ++s) numbers[0][row + s - first] += y[s];
-                }
-            }
+            const bool long_rows = T == 1 && is_long(x, count) && weight.dtype != DType::float16;
+            std::size_t row = long_rows ? add_side_by_side(kernels, weight, first, last, k, count, from(x, k)) : first;
             for (; row < last; ++row) {
                 const bool chunk_ends = row + 1 == last;
                 if (!chunk_ends || k + count < K) {
@@ -151,6 +145,18 @@ struct Products {
             }
         }
         for (std::size_t t = 0; t < T; ++t) round_to(precision, numbers[t], last - first);
+    }
+
+    // Returns the first row that is left: there are fewer than dot_rows.
+    std::size_t add_side_by_side(const Kernels& kernels, const WeightMatrix& weight, std::size_t first,
+                                 std::size_t last, std::size_t k, std::size_t count, const Prepared& x) {
+        std::size_t row = first;
+        for (; row + kernels.dot_rows <= last; row += kernels.dot_rows) {
+            float y[few];
+            dots_side_by_side(kernels, weight, row, k, count, x, y);
+            for (std::size_t s = 0; s < kernels.dot_rows; ++s) numbers[0][row - first + s] += y[s];
+        }
+        return row;
     }
 
     void write(MatrixView y, std::size_t first, std::size_t last) const {
