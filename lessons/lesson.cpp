@@ -7,8 +7,8 @@
 #include "viz/blocks.hpp"
 #include "viz/plot.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cstdio>

@@ -1,5 +1,7 @@
 #include "gemma/parallel.hpp"
 
+#include "tests/support/threads.hpp"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -33,19 +35,11 @@ Pieces pieces(std::size_t count, std::size_t piece) {
     return found;
 }
 
-// Sets the number of threads for a test case.
-struct Threads {
-    explicit Threads(std::size_t count) { gemma::set_threads(count); }
-    ~Threads() { gemma::set_threads(before); }
-
-    std::size_t before = gemma::threads();
-};
-
 }  // namespace
 
 TEST_CASE("parallel_for makes the same pieces on any number of threads") {
     for (const std::size_t threads : {1, 2, 5}) {
-        const Threads use(threads);
+        const gemma::Threads use(threads);
         CHECK(gemma::threads() == threads);
         CHECK(pieces(0, 4).empty());
         CHECK(pieces(3, 4) == Pieces{{0, 3}});
@@ -57,13 +51,13 @@ TEST_CASE("parallel_for makes the same pieces on any number of threads") {
 }
 
 TEST_CASE("there is at least one thread") {
-    const Threads use(0);
+    const gemma::Threads use(0);
     CHECK(gemma::threads() == 1);
     CHECK(pieces(10, 4).size() == 3);
 }
 
 TEST_CASE("pieces run on several threads at once") {
-    const Threads use(2);
+    const gemma::Threads use(2);
     // Each of two pieces waits for the other: one thread alone would wait for ever.
     std::atomic<int> here{0};
     parallel_for(2, 1, [&](std::size_t, std::size_t) {
@@ -74,7 +68,7 @@ TEST_CASE("pieces run on several threads at once") {
 }
 
 TEST_CASE("many jobs in a row, with threads awake and asleep") {
-    const Threads use(3);
+    const gemma::Threads use(3);
     std::vector<std::size_t> sums(64);
     for (std::size_t job = 0; job < 5000; ++job) {
         if (job % 1000 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -86,7 +80,7 @@ TEST_CASE("many jobs in a row, with threads awake and asleep") {
 }
 
 TEST_CASE("inside a piece, another parallel_for runs on its thread") {
-    const Threads use(3);
+    const gemma::Threads use(3);
     std::atomic<int> elsewhere{0}, pieces_done{0};
     parallel_for(8, 1, [&](std::size_t, std::size_t) {
         const std::thread::id mine = std::this_thread::get_id();
@@ -101,7 +95,7 @@ TEST_CASE("inside a piece, another parallel_for runs on its thread") {
 
 TEST_CASE("the exception of a piece is thrown again, and the threads go on") {
     for (const std::size_t threads : {1, 3}) {
-        const Threads use(threads);
+        const gemma::Threads use(threads);
         const auto fail_at = [](std::size_t bad) {
             parallel_for(100, 1, [&](std::size_t first, std::size_t) {
                 if (first == bad) throw std::runtime_error("piece 41");
@@ -114,7 +108,7 @@ TEST_CASE("the exception of a piece is thrown again, and the threads go on") {
 }
 
 TEST_CASE("several threads may call at once") {
-    const Threads use(2);
+    const gemma::Threads use(2);
     std::vector<std::size_t> sums(4);
     std::vector<std::thread> callers;
     for (std::size_t& sum : sums) {
@@ -131,7 +125,7 @@ TEST_CASE("several threads may call at once") {
 }
 
 TEST_CASE("the child of a fork has threads of its own") {
-    const Threads use(2);
+    const gemma::Threads use(2);
     pieces(10, 1);  // the threads exist before the fork
     const pid_t child = fork();
     if (child == 0) {

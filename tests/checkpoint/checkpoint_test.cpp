@@ -3,6 +3,7 @@
 #include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/checkpoint/embedded.hpp"
 #include "gemma/error.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -16,8 +17,6 @@ namespace gemma {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // A file with tensors of two float32 numbers.
 void write_tensors(const fs::path& path, const std::vector<std::string>& names) {

@@ -4,6 +4,7 @@
 #include "gemma/checkpoint/checkpoint.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/weights.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -20,8 +21,6 @@ namespace gemma {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 Config small_config() {
     Config config{};

@@ -2,6 +2,7 @@
 
 #include "gemma/checkpoint/safetensors.hpp"
 #include "gemma/error.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -42,8 +43,6 @@ std::string message_for(const std::string& content) {
 
 // The same for a header with 8 bytes of numbers after it.
 std::string message_for_header(const std::string& header) { return message_for(file_of(header, "12345678")); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 void write_numbers(SafetensorsWriter& writer, const std::vector<float>& numbers) {
     writer.write(numbers.data(), numbers.size() * sizeof(float));

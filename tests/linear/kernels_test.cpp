@@ -13,6 +13,7 @@
 #include "tests/linear/stored.hpp"
 #include "tests/support/approx.hpp"
 #include "tests/support/random_tensor.hpp"
+#include "tests/support/threads.hpp"
 
 #include <doctest/doctest.h>
 
@@ -22,6 +23,7 @@
 #include <vector>
 
 using gemma::DType;
+using gemma::dtypes;
 using gemma::Kernels;
 using gemma::Matrix;
 using gemma::Precision;
@@ -30,7 +32,6 @@ using gemma::WeightMatrix;
 
 namespace {
 
-constexpr DType dtypes[] = {DType::float32, DType::bfloat16, DType::float16};
 constexpr Precision precisions[] = {Precision::float32, Precision::bfloat16};
 
 // y = x Wᵀ by the kernels given: dots where the rows are few, tiles where they are many.
@@ -171,7 +172,6 @@ TEST_CASE("pieces of larger tensors: nothing is read or written beside them") {
 }
 
 TEST_CASE("an element does not depend on the other rows, nor on the number of threads") {
-    const std::size_t threads = gemma::threads();
     for_each_kernel([](const Kernels& kernels, bool dots) {
         // The long rows of weights are read side by side where x has one row.
         for (const std::size_t in : dots ? std::vector<std::size_t>{1203, 20001} : std::vector<std::size_t>{1203}) {
@@ -180,9 +180,9 @@ TEST_CASE("an element does not depend on the other rows, nor on the number of th
                 const Stored weight(dtype, out, in);
                 const Matrix x = gemma::rounded(Precision::bfloat16, gemma::random_matrix(T, in, 1));
                 for (const Precision precision : precisions) {
-                    gemma::set_threads(1);
+                    const gemma::Threads one(1);
                     const Matrix all = product(kernels, dots, x, weight.view(), precision);
-                    gemma::set_threads(3);
+                    const gemma::Threads three(3);
                     CHECK_CLOSE(product(kernels, dots, x, weight.view(), precision), all, 0.0);
                     for (const std::size_t t : {std::size_t{0}, T - 1}) {
                         Matrix row = Matrix::from_shape({1, in}), expected = Matrix::from_shape({1, out});
@@ -194,7 +194,6 @@ TEST_CASE("an element does not depend on the other rows, nor on the number of th
             }
         }
     });
-    gemma::set_threads(threads);
 }
 
 TEST_CASE("very small numbers, where float32 loses digits") {

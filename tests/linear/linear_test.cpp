@@ -12,6 +12,7 @@
 #include <vector>
 
 using gemma::DType;
+using gemma::dtypes;
 using gemma::linear;
 using gemma::Matrix;
 using gemma::Matrix64;
@@ -31,8 +32,6 @@ Matrix64 linear64(const Matrix& x, const Stored& weight) {
     }
     return y;
 }
-
-constexpr DType dtypes[] = {DType::float32, DType::bfloat16, DType::float16};
 
 }  // namespace
 

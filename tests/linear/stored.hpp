@@ -12,6 +12,9 @@
 
 namespace gemma {
 
+/// In which a checkpoint may store weights.
+inline constexpr DType dtypes[] = {DType::float32, DType::bfloat16, DType::float16};
+
 // A number from its sign, exponent and fraction, as IEEE 754 writes it down.
 inline double decode(std::uint32_t bits, int exponent_bits, int fraction_bits) {
     const int bias = (1 << (exponent_bits - 1)) - 1;

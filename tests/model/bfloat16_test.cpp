@@ -13,6 +13,7 @@
 #include "gemma/model/model.hpp"
 #include "gemma/precision.hpp"
 #include "tests/model/official_run.hpp"
+#include "tests/support/contains.hpp"
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
@@ -46,8 +47,6 @@ std::string step_of(const std::string& name) {
     const std::size_t dot = name.find('.', layers.size());
     return dot == name.npos ? "layer" : name.substr(dot + 1);
 }
-
-bool contains(const std::string& name, const std::string& part) { return name.find(part) != name.npos; }
 
 // The parts of a norm stay in float32: only its output is rounded.
 bool stays_float32(const std::string& step) { return contains(step, "mean_square") || contains(step, "normalized"); }

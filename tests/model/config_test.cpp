@@ -2,6 +2,7 @@
 
 #include "gemma/model/config.hpp"
 #include "gemma/error.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -17,8 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // The config.json that came with the first checkpoints.
 Json first_2b() {

@@ -3,6 +3,7 @@
 #include "gemma/model/weights.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/parameters.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -17,8 +18,6 @@
 
 namespace gemma {
 namespace {
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // The number that the tests store at a place of a tensor, exact in every format.
 float number_at(std::size_t tensor, std::size_t i) { return static_cast<float>((tensor * 31 + i) % 97) / 64.0f; }

@@ -6,7 +6,9 @@
 #include "gemma/parallel.hpp"
 #include "gemma/text/generate.hpp"
 #include "tests/support/random_config.hpp"
+#include "tests/support/same_numbers.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/threads.hpp"
 #include "tests/support/tiny_model.hpp"
 #include "tests/support/tokenizer_fixture.hpp"
 
@@ -14,7 +16,6 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -23,20 +24,6 @@
 using namespace gemma;
 
 namespace {
-
-// So many threads, until the end of the test.
-class Threads {
-public:
-    ~Threads() { set_threads(before_); }
-    static void use(std::size_t count) { set_threads(count); }
-
-private:
-    std::size_t before_ = threads();
-};
-
-bool same_numbers(const Matrix& a, const Matrix& b) {
-    return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 // A text long enough for products of many rows, in several pieces.
 std::vector<int> long_prompt(const Model& model, const Tokenizer& tokenizer) {
@@ -72,24 +59,22 @@ std::string printed(const std::string& arguments) {
 }  // namespace
 
 TEST_CASE("Determinism: the same seed gives the same text with any number of threads, again and again") {
-    const Threads restored;
     for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
         CAPTURE(to_string(precision));
         const Model model(embedded_model(), precision);
         const std::vector<int> prompt = long_prompt(model, nano_tokenizer());
-        Threads::use(1);
+        const Threads use(1);
         const std::vector<int> text = sampled(model, prompt, 7);
         CHECK(text == sampled(model, prompt, 7));
         CHECK(text != sampled(model, prompt, 8));
         for (const std::size_t count : {2, 3, 2}) {
-            Threads::use(count);
+            const Threads several(count);
             CHECK(text == sampled(model, prompt, 7));
         }
     }
 }
 
 TEST_CASE("Determinism: the same logits to the last bit with any number of threads") {
-    const Threads restored;
     for (unsigned seed = 0; seed < 12; ++seed) {
         Dice dice(seed);
         Config config = random_config(dice);
@@ -99,7 +84,7 @@ TEST_CASE("Determinism: the same logits to the last bit with any number of threa
         const Model model = tiny_model(config, seed);
         const std::vector<int> tokens = dice.tokens(dice.number(1, 60), config);
         const auto logits = [&](std::size_t count, Precision precision) {
-            Threads::use(count);
+            const Threads use(count);
             const Model same(config, model.weights(), precision);
             KVCache cache(config, tokens.size() + 1, precision);
             same.read(tokens, cache);

@@ -5,6 +5,7 @@
 #include "tests/support/approx.hpp"
 #include "tests/support/plain_gemma.hpp"
 #include "tests/support/random_config.hpp"
+#include "tests/support/same_numbers.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <doctest/doctest.h>
@@ -37,10 +38,6 @@ struct Case {
     Model model;
     std::vector<int> tokens;
 };
-
-bool same_numbers(const Matrix& a, const Matrix& b) {
-    return a.shape() == b.shape() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
-}
 
 std::vector<std::string> traced_names(const Case& c) {
     Recorder recorder;

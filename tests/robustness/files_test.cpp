@@ -6,6 +6,7 @@
 #include "gemma/error.hpp"
 #include "gemma/text/tokenizer.hpp"
 #include "gemma/trace/trace_file.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <doctest/doctest.h>
@@ -27,8 +28,6 @@ namespace gemma {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 struct Ending {
     int code;  // 128 + number of the signal that ended it

@@ -4,6 +4,7 @@
 #include "gemma/checkpoint/safetensors.hpp"
 #include "gemma/model/config.hpp"
 #include "gemma/model/parameters.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 
@@ -34,8 +35,6 @@ inline Run run(const std::string& arguments, const std::filesystem::path& folder
     REQUIRE(WIFEXITED(status));
     return {WEXITSTATUS(status), read_file(output / "out"), read_file(output / "err")};
 }
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// Bad input: exit code 2, one line on stderr that holds `part`, nothing on stdout, and no new file.
 inline void check_error(const std::string& arguments, const TemporaryDirectory& folder, const std::string& part) {

@@ -6,6 +6,7 @@
 #include "tests/support/approx.hpp"
 #include "tests/support/recording.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/threads.hpp"
 #include "tests/support/tiny_model.hpp"
 
 #include <doctest/doctest.h>
@@ -239,11 +240,10 @@ TEST_CASE("generate: the same seed tells the same story") {
 }
 
 TEST_CASE("generate: the same text with one thread and with two, in both precisions") {
-    const std::size_t before = threads();
     for (const Precision precision : {Precision::float32, Precision::bfloat16}) {
         const Model model(long_tiny().config(), long_tiny().weights(), precision);
         const auto text = [&](std::size_t count) {
-            set_threads(count);
+            const Threads use(count);
             SamplerOptions options;
             options.temperature = 1.0f;
             options.seed = 3;
@@ -253,7 +253,6 @@ TEST_CASE("generate: the same text with one thread and with two, in both precisi
         };
         CHECK(text(1) == text(2));
     }
-    set_threads(before);
 }
 
 TEST_CASE("generate: a model in bfloat16 with a cache in bfloat16") {

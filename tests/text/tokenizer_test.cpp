@@ -3,6 +3,7 @@
 
 #include "gemma/error.hpp"
 #include "tests/fuzz/tokenizer_model.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tokenizer_fixture.hpp"
 
@@ -239,8 +240,6 @@ std::string message_with(const std::string& fields) {
     write_file(directory / "tokenizer.model", fuzz::good_tokenizer() + fields);
     return message_of<Error>([&] { Tokenizer(directory / "tokenizer.model"); });
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST_CASE("tokenizer: what sentencepiece would believe unchecked is refused before") {
     using fuzz::field;

@@ -1,6 +1,7 @@
 #include "gemma/trace/verdict.hpp"
 
 #include "gemma/trace/trace_file.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/random_tensor.hpp"
 
 #include <doctest/doctest.h>
@@ -58,8 +59,6 @@ const TensorVerdict& verdict_of(const std::string& name, const Comparison& compa
     while (comparison.tensors.at(i).name != name) ++i;
     return verdict.tensors.at(i);
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include "gemma/error.hpp"
 #include "gemma/text/sampler.hpp"
 #include "gemma/trace/recorder.hpp"
+#include "tests/support/contains.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tiny_model.hpp"
 #include "tests/support/tokenizer_fixture.hpp"
@@ -21,8 +22,6 @@ using nlohmann::json;
 namespace {
 
 const std::vector<int> tokens = {2, 17, 5, 88, 41};
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::size_t count(const std::string& text, const std::string& part) {
     std::size_t found = 0;
