@@ -144,7 +144,7 @@ std::size_t checked_bytes(const NpyHeader& header, std::size_t stored, const std
         if (fits) count *= axis;
     }
     if (!fits || count * size != stored) {
-        fail("{}: found {} bytes of numbers, expected as many as {} numbers of '{}' take", source, stored,
+        fail("{}: found {} bytes of numbers, expected as many as {} numbers of \"{}\" take", source, stored,
              to_string(header.shape), header.descr);
     }
     return stored;

@@ -82,7 +82,7 @@ protected:
         const NpyHeader header = read_npy_header(start, bytes, where(name));
         const bool known = header.type != NpyType::other;
         headers_.push_back(header);
-        arrays_.push_back({name, header.shape, "'" + header.descr + "'", is_float(header.type),
+        arrays_.push_back({name, header.shape, excerpt(header.descr), is_float(header.type),
                            known && !is_float(header.type), header.fortran_order});
     }
 

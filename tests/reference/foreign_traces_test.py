@@ -313,8 +313,8 @@ class BrokenFiles(InDirectory):
                              (good.replace("'shape': (2,), ", ""), "shape"),
                              (good.replace("False", "Maybe"), "expected"),
                              (good.replace("'<f4'", "[('x', '<f4')]"), "structures"),
-                             (good.replace("<f4", ">f4"), "'>f4'"), (good.replace("<f4", "|O"), "'|O'"),
-                             (good.replace("<f4", "<c8"), "'<c8'"), (good.replace("<f4", "<i4"), "'<i4'"),
+                             (good.replace("<f4", ">f4"), '">f4"'), (good.replace("<f4", "|O"), '"|O"'),
+                             (good.replace("<f4", "<c8"), '"<c8"'), (good.replace("<f4", "<i4"), '"<i4"'),
                              (good + " x", "expected"), ("", "expected"), ("{" * 1000, "expected")):
             with self.subTest(header):
                 self.assert_refused(self.npy_with_header(header, bytes(8)), "lm_head", word)
