@@ -12,7 +12,7 @@ namespace viz {
 
 namespace {
 
-constexpr double margin = 12, row_height = 26, bar_height = 16;
+constexpr double row_height = 26, bar_height = 16;
 
 std::string value_text(double value) { return std::isfinite(value) ? number(value) : "–"; }
 

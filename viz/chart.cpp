@@ -13,7 +13,7 @@ namespace viz {
 
 namespace {
 
-constexpr double plot_height = 280, margin = 12;
+constexpr double plot_height = 280;
 constexpr std::size_t colours = 6;
 
 struct Place {

@@ -44,7 +44,7 @@ std::string spoken(double value);
 std::string picture(double width, double height, std::string_view title, std::string_view description,
                     std::string_view elements);
 
-constexpr double picture_width = 640;
+constexpr double picture_width = 640, margin = 12;
 
 /// The title's lines at the top. Moves `y`, where the picture goes on.
 std::string title_element(std::string_view title, double& y);

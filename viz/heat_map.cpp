@@ -14,7 +14,7 @@ namespace viz {
 
 namespace {
 
-constexpr double margin = 12, bar_width = 144;
+constexpr double bar_width = 144;
 constexpr double small = 12;             // the letters of labels
 constexpr std::size_t few_cells = 1024;  // they say their number when pointed at
 

@@ -43,7 +43,7 @@ std::optional<std::size_t> count(const json& object, const std::string& name, st
     return value.get<std::size_t>();
 }
 
-float number(const json& object, const std::string& name, float none) {
+float number_member(const json& object, const std::string& name, float none) {
     const json& value = gemma::member(object, name);
     if (value.is_null()) return none;
     if (!value.is_number() || std::abs(value.get<double>()) > 1e6) {
@@ -60,8 +60,8 @@ gemma::Edit parse_edit(const json& value) {
     constexpr std::size_t any = std::numeric_limits<std::uint32_t>::max();
     gemma::Edit edit{name.get<std::string>(), count(value, "head", any), count(value, "token", any),
                      count(value, "number", any)};
-    edit.factor = number(value, "factor", 0);
-    edit.offset = number(value, "offset", 0);
+    edit.factor = number_member(value, "factor", 0);
+    edit.offset = number_member(value, "offset", 0);
     return edit;
 }
 
@@ -171,9 +171,9 @@ LiveRequest parse_live_request(const std::string& text) {
     }
     request.chat = chat.is_boolean() && chat.get<bool>();
     request.generation.max_tokens = count(object, "max_tokens", 8192).value_or(64);
-    request.sampling.temperature = number(object, "temperature", 0);
+    request.sampling.temperature = number_member(object, "temperature", 0);
     request.sampling.top_k = count(object, "top_k", 1u << 20).value_or(0);
-    request.sampling.top_p = number(object, "top_p", 1);
+    request.sampling.top_p = number_member(object, "top_p", 1);
     request.sampling.seed = count(object, "seed", std::numeric_limits<std::uint32_t>::max()).value_or(0);
     request.edits = parse_edits(gemma::member(object, "edits"));
     const gemma::Sampler possible(request.sampling);  // throws for a temperature or a top-p that cannot be

@@ -29,7 +29,7 @@ namespace {
 using bench::BenchOptions;
 using bench::BenchResult;
 
-constexpr const char* footer =
+constexpr const char* bench_footer =
     R"(Prefill (reading the prompt) is held against the arithmetic that the CPU can do at most, decoding against a pure read
 of the weights, both measured in the same run. A component's time comes from calling it alone, with the model's
 weights, in the order of the forward pass; "rest" is what the whole takes beyond their sum.
@@ -42,7 +42,7 @@ Examples:
   gemma bench --config gemma-2b                        the 2B's shapes, with random weights made in memory
   gemma bench --config gemma-2b --prompt-tokens 128,1024,8128 --threads 1,2)";
 
-struct Options {
+struct BenchArguments {
     std::string model;
     std::string config;
     std::vector<std::size_t> prompt_tokens;
@@ -70,14 +70,14 @@ private:
     bool is_terminal_ = ::isatty(STDERR_FILENO) == 1;
 };
 
-Precision precision_of(const Options& options, DType weights) {
+Precision precision_of(const BenchArguments& options, DType weights) {
     if (options.precision == "float32") return Precision::float32;
     if (options.precision == "bfloat16") return Precision::bfloat16;
     return weights == DType::bfloat16 ? Precision::bfloat16 : Precision::float32;
 }
 
 // The default prompt is as long as the model's context lets it be.
-std::vector<std::size_t> prompt_lengths(const Options& options, const Config& config) {
+std::vector<std::size_t> prompt_lengths(const BenchArguments& options, const Config& config) {
     if (!options.prompt_tokens.empty()) return options.prompt_tokens;
     const std::size_t context = config.max_position_embeddings;
     return {std::min(BenchOptions().prompt_tokens, context - std::min(context - 1, options.tokens))};
@@ -91,7 +91,7 @@ std::size_t stored_bytes(const Config& config) {
 
 // Says at once what would fail after a while: lengths over the context, and a model that does not fit in memory, which
 // would be measured at the speed of the disk or end the program without a word.
-void check(const Options& options, const std::string& name, const Config& config) {
+void check(const BenchArguments& options, const std::string& name, const Config& config) {
     const std::vector<std::size_t> lengths = prompt_lengths(options, config);
     for (const std::size_t length : lengths) {
         bench::check_options({length, options.tokens, options.repeats}, config);
@@ -107,7 +107,7 @@ void check(const Options& options, const std::string& name, const Config& config
     }
 }
 
-BenchSubject make_subject(const Options& options, StatusLine& status) {
+BenchSubject make_subject(const BenchArguments& options, StatusLine& status) {
     if (options.config.empty()) {
         const std::filesystem::path directory = model_directory(options.model);
         check(options, directory.string(), read_config(directory / "config.json"));
@@ -121,7 +121,7 @@ BenchSubject make_subject(const Options& options, StatusLine& status) {
             Model(config, bench::random_weights(config), precision_of(options, config.torch_dtype))};
 }
 
-std::vector<BenchResult> measure(const BenchSubject& subject, const Options& options, StatusLine& status) {
+std::vector<BenchResult> measure(const BenchSubject& subject, const BenchArguments& options, StatusLine& status) {
     std::vector<std::size_t> thread_counts = options.threads;
     if (thread_counts.empty()) thread_counts = {threads()};
     std::vector<BenchResult> results;
@@ -136,7 +136,7 @@ std::vector<BenchResult> measure(const BenchSubject& subject, const Options& opt
     return results;
 }
 
-void run(const Options& options) {
+void run(const BenchArguments& options) {
     const auto [subject, results] = [&] {
         StatusLine status;
         BenchSubject made = make_subject(options, status);
@@ -155,7 +155,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_bench(CLI::App& app) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<BenchArguments>();
     CLI::App* const command = app.add_subcommand("bench", "Measure speed and memory beside the machine's limits");
     add_model_option(*command, options->model);
     command
@@ -184,7 +184,7 @@ void add_bench(CLI::App& app) {
         ->check(not_negative())
         ->capture_default_str();
     command->add_flag("--json", options->json, "Write one JSON object, with all that was measured");
-    command->footer(footer);
+    command->footer(bench_footer);
     command->callback([options] { run(*options); });
 }
 

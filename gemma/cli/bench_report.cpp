@@ -20,7 +20,7 @@ using bench::BenchResult;
 using bench::ComponentSeconds;
 using bench::MeasuredPeak;
 using bench::Spread;
-using Json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 std::string in_bytes(std::size_t bytes) { return with_prefix(static_cast<double>(bytes), "B"); }
 
@@ -123,15 +123,15 @@ void print_memory(const BenchResult& result) {
             {"peak", in_bytes(memory.peak), "resident in memory at one time"}}});
 }
 
-Json to_json(const Spread& spread) {
+ordered_json to_json(const Spread& spread) {
     return {{"median", spread.median}, {"least", spread.least}, {"largest", spread.largest}};
 }
 
-Json to_json(const MeasuredPeak& peak) {
+ordered_json to_json(const MeasuredPeak& peak) {
     return {{"instructions", peak.instructions}, {"operations_per_second", to_json(peak.operations)}};
 }
 
-Json to_json(const ComponentSeconds& seconds, double all) {
+ordered_json to_json(const ComponentSeconds& seconds, double all) {
     return {{"attention", seconds.attention},
             {"attention_linear_maps", seconds.projections},
             {"mlp", seconds.mlp},
@@ -140,9 +140,9 @@ Json to_json(const ComponentSeconds& seconds, double all) {
             {"rest", all - seconds.sum()}};
 }
 
-Json to_json(const BenchResult& result, Precision precision) {
+ordered_json to_json(const BenchResult& result, Precision precision) {
     const double first_token = result.first_token_seconds.median, token = result.token_seconds.median;
-    Json json;
+    ordered_json json;
     json["threads"] = result.threads;
     json["prompt_tokens"] = result.options.prompt_tokens;
     json["tokens"] = result.options.tokens;
@@ -150,7 +150,7 @@ Json to_json(const BenchResult& result, Precision precision) {
     json["limits"] = {
         {"read_bytes_per_second", to_json(result.read_bytes)},
         {"float32", to_json(result.float32_peak)},
-        {"bfloat16", result.bfloat16_peak ? to_json(*result.bfloat16_peak) : Json()},
+        {"bfloat16", result.bfloat16_peak ? to_json(*result.bfloat16_peak) : ordered_json()},
     };
     json["prefill"] = {
         {"tokens_per_second", to_json(prefill_rate(result))},
@@ -233,7 +233,7 @@ void print_bench_growth(const BenchSubject& subject, const std::vector<BenchResu
 
 void print_bench_json(const BenchSubject& subject, const std::vector<BenchResult>& results) {
     const Precision precision = subject.model.precision();
-    Json json;
+    ordered_json json;
     json["model"] = subject.name;
     json["random_weights"] = subject.random_weights;
     json["dtype"] = to_string(subject.model.weights().embed_tokens.dtype);

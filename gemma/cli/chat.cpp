@@ -24,7 +24,7 @@ namespace gemma {
 
 namespace {
 
-constexpr const char* examples =
+constexpr const char* chat_footer =
     R"(Each line of standard input is a message; the answer follows as it comes. A line that ends in \ goes on in the next
 one, so that a message may have several lines:
 
@@ -40,7 +40,7 @@ Examples:
   gemma chat --model gemma-2b-it --temperature 0.7 --top-p 0.95
   printf 'Hello!\nWhat can you do?\n' | gemma chat)";
 
-struct Options {
+struct ChatArguments {
     std::string model;
     ComputeOptions computing;
     GenerateOptions generation;
@@ -56,7 +56,7 @@ void note(fmt::format_string<Arguments...> message, Arguments&&... arguments) {
 // The turns so far live in the KV cache: each message costs its own tokens only.
 class Conversation {
 public:
-    Conversation(const std::filesystem::path& directory, const Options& options)
+    Conversation(const std::filesystem::path& directory, const ChatArguments& options)
         : sampler_(options.sampling),
           generation_(options.generation),
           tokenizer_(directory / "tokenizer.model"),
@@ -149,7 +149,7 @@ void answer(Conversation& conversation, const std::string& message, bool typed) 
     if (typed) write_text("\n");
 }
 
-void run(const Options& options) {
+void run(const ChatArguments& options) {
     Conversation conversation(options.model.empty() ? embedded_instruct_model() : std::filesystem::path(options.model),
                               options);
     Messages messages;
@@ -168,7 +168,7 @@ void run(const Options& options) {
 
 void add_chat(CLI::App& app) {
     CLI::App* const command = app.add_subcommand("chat", "Talk to an instruct model");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ChatArguments>();
     options->generation.max_tokens = 1024;
     command
         ->add_option("--model", options->model,
@@ -177,7 +177,7 @@ void add_chat(CLI::App& app) {
         ->type_name("DIR");
     add_generation_options(*command, options->generation, options->sampling);
     add_compute_options(*command, options->computing);
-    command->footer(examples);
+    command->footer(chat_footer);
     command->callback([options] { run(*options); });
 }
 

@@ -1,11 +1,13 @@
 // The subcommands of the `gemma` program, one file each. Each function adds its subcommand: name, options, help, and
-// what to run, which throws an Error for bad input (main prints it and exits with code 2) or CLI::RuntimeError(1) for
-// "compared, and different".
+// what to run, which throws an Error for bad input (main prints it and exits with code 2) or
+// CLI::RuntimeError(exit_code_different) for "compared, and different".
 #pragma once
 
 #include <CLI/CLI.hpp>
 
 namespace gemma {
+
+constexpr int exit_code_different = 1;
 
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);

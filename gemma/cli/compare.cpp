@@ -2,6 +2,7 @@
 #include "gemma/trace/compare.hpp"
 
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/json_output.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/config.hpp"
 #include "gemma/trace/foreign_trace.hpp"
@@ -24,11 +25,10 @@ namespace gemma {
 
 namespace {
 
-constexpr int different = 1;                      // exit code
 constexpr std::size_t rows_after_divergence = 5;  // shown without --all
 constexpr std::size_t left_out_shown = 8;         // without --all
 
-constexpr const char* footer =
+constexpr const char* compare_footer =
     R"(A and B are .safetensors or .npz files or directories of .npy files, with the names of this program, of Hugging
 Face, gemma_pytorch, TransformerLens or llama.cpp: gemma/trace/README.md tells which, and how to write one.
 Tensors that only one file has do not make the two different: a part of a run can be compared with all of it.
@@ -233,7 +233,7 @@ std::string told(const TensorComparison& divergence, const CompareOptions& optio
 
 [[noreturn]] void exit_different(const std::string& where) {
     fmt::print("{}\n", in_red("first to diverge: " + where));
-    throw CLI::RuntimeError(different);
+    throw CLI::RuntimeError(exit_code_different);
 }
 
 nlohmann::json json_of(const ForeignTrace& trace, const std::string& file) {
@@ -251,26 +251,24 @@ nlohmann::json json_of(const ForeignTrace& trace, const std::string& file) {
 }
 
 // JSON has no infinities: they, and what is not a number, become null.
-nlohmann::json number(double value) { return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr); }
-
 nlohmann::ordered_json json_of(const TensorComparison& tensor, const TensorVerdict& verdict) {
     nlohmann::ordered_json json = {{"name", tensor.name}, {"judgement", to_string(verdict.judgement)}};
     if (!tensor.reference_shape.empty()) json["shape"] = tensor.reference_shape;
     if (!tensor.other_shape.empty()) json["other_shape"] = tensor.other_shape;
     if (tensor.match != Match::same && tensor.match != Match::different) return json;
-    json["difference"] = number(tensor.difference);
-    json["relative"] = number(tensor.relative);
+    json["difference"] = json_number(tensor.difference);
+    json["relative"] = json_number(tensor.relative);
     json["tolerance"] = tensor.tolerance;
-    json["cosine"] = number(tensor.cosine);
-    json["rms"] = number(tensor.rms);
-    json["explained_rms"] = number(verdict.explained);
+    json["cosine"] = json_number(tensor.cosine);
+    json["rms"] = json_number(tensor.rms);
+    json["explained_rms"] = json_number(verdict.explained);
     json["within"] = tensor.within;
-    json["bfloat16_units"] = number(tensor.units);
+    json["bfloat16_units"] = json_number(tensor.units);
     json["bfloat16_identical"] = tensor.identical;
     json["inputs"] = verdict.inputs;
     json["index"] = tensor.index;
-    json["reference_number"] = number(tensor.reference_number);
-    json["other_number"] = number(tensor.other_number);
+    json["reference_number"] = json_number(tensor.reference_number);
+    json["other_number"] = json_number(tensor.other_number);
     return json;
 }
 
@@ -313,7 +311,7 @@ void compare_files(const CompareOptions& options) {
     const Verdict verdict = judge(comparison, precision_of_both(traces, options), options.tolerance.has_value());
     if (options.json) {
         print_json(traces, comparison, verdict, options);
-        if (!verdict.same()) throw CLI::RuntimeError(different);
+        if (!verdict.same()) throw CLI::RuntimeError(exit_code_different);
         return;
     }
     fmt::print("reference  {}{}\n", options.reference, origin(reference));
@@ -368,7 +366,7 @@ void add_compare(CLI::App& app) {
                       "Show every row: also those long after the first that differs,\n"
                       "and tensors that only one file has");
     command->add_flag("--json", options->json, "Write all numbers and the verdict as JSON");
-    command->footer(footer);
+    command->footer(compare_footer);
     command->callback([options] {
         if (options->tolerance && !(*options->tolerance >= 0 && std::isfinite(*options->tolerance))) {
             fail("--tolerance: found {}, expected a number from 0 up", *options->tolerance);

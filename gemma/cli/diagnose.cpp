@@ -2,6 +2,7 @@
 #include "gemma/diagnose/diagnose.hpp"
 
 #include "gemma/cli/commands.hpp"
+#include "gemma/cli/json_output.hpp"
 #include "gemma/cli/options.hpp"
 #include "gemma/cli/prompt.hpp"
 #include "gemma/error.hpp"
@@ -30,14 +31,13 @@ namespace gemma {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using nlohmann::json;
 
-constexpr int different = 1;           // exit code
 constexpr std::size_t rows_shown = 5;  // of the table
 constexpr double large_model = 1e8;    // parameters; of a larger one a pass takes seconds
 constexpr std::size_t pairs_of_large_model = 3;
 
-constexpr const char* footer =
+constexpr const char* diagnose_footer =
     R"(OTHER is a trace of the same text by another program, with as many or as few tensors as it has; the more, the closer
 to the fault the search begins. Where it has no tokens, --tokens or --prompt says what was run. With --text there need
 be no trace: the mistakes are ranked by how likely they make the text that the program wrote greedily.
@@ -49,7 +49,7 @@ Examples:
   gemma diagnose --prompt "Once upon a time" --text " there was a little girl"
   gemma diagnose --list)";
 
-struct Options {
+struct DiagnoseArguments {
     std::string other;
     std::string model;
     PromptOptions prompt;
@@ -82,7 +82,7 @@ private:
     bool shown_ = false;
 };
 
-DiagnoseOptions search_options(const Options& options, const Config& config,
+DiagnoseOptions search_options(const DiagnoseArguments& options, const Config& config,
                                const std::shared_ptr<Progress>& progress) {
     DiagnoseOptions search;
     double parameters = static_cast<double>(config.vocab_size * config.hidden_size);
@@ -108,7 +108,7 @@ std::vector<int> with_one_bos(std::vector<int> tokens, int bos) {
     return tokens;
 }
 
-std::vector<int> right_tokens(const Options& options, const fs::path& directory, const Config& config,
+std::vector<int> right_tokens(const DiagnoseArguments& options, const fs::path& directory, const Config& config,
                               const std::vector<int>& found) {
     if (options.prompt.tokens || options.prompt.prompt) {
         return prompt_tokens(options.prompt, directory, config.max_position_embeddings);
@@ -210,12 +210,10 @@ void print(const Diagnosis& diagnosis) {
 }
 
 // JSON has no infinity.
-Json json_number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
-
-Json to_json(const Attempt& attempt) {
+json to_json(const Attempt& attempt) {
     return {{"mistakes", attempt.mistakes},
             {"explains", attempt.explains()},
-            {"differs_first_in", attempt.first.empty() ? Json(nullptr) : Json(attempt.first)},
+            {"differs_first_in", attempt.first.empty() ? json(nullptr) : json(attempt.first)},
             {"agreeing", attempt.agreeing},
             {"at_divergence", json_number(attempt.at_divergence)}};
 }
@@ -223,19 +221,19 @@ Json to_json(const Attempt& attempt) {
 void print_json(const Diagnosis& diagnosis) {
     const std::vector<Attempt> explanations = diagnosis.explanations();
     const bool clean = diagnosis.verdict.same() && explanations.empty();
-    Json attempts = Json::array();
+    json attempts = json::array();
     for (const Attempt& attempt : diagnosis.attempts) attempts.push_back(to_json(attempt));
-    const Json json = {{"verdict", clean                  ? "clean"
-                                   : explanations.empty() ? "unknown"
-                                                          : "known"},
-                       {"precision", to_string(diagnosis.verdict.precision)},
-                       {"clean", to_json(diagnosis.clean)},
-                       {"attempts", attempts},
-                       {"passes", diagnosis.passes}};
-    fmt::print("{}\n", json.dump(2));
+    const json report = {{"verdict", clean                  ? "clean"
+                                     : explanations.empty() ? "unknown"
+                                                            : "known"},
+                         {"precision", to_string(diagnosis.verdict.precision)},
+                         {"clean", to_json(diagnosis.clean)},
+                         {"attempts", attempts},
+                         {"passes", diagnosis.passes}};
+    fmt::print("{}\n", report.dump(2));
 }
 
-void diagnose_trace(const Options& options) {
+void diagnose_trace(const DiagnoseArguments& options) {
     const fs::path directory = model_directory(options.model);
     const Config config = read_config(directory / "config.json");
     const ForeignTrace trace(options.other, sizes_of(config), {options.names, parse_layout(options.layout)});
@@ -260,13 +258,13 @@ void diagnose_trace(const Options& options) {
         fmt::print("\n");
         print(diagnosis);
     }
-    if (!diagnosis.verdict.same() || !diagnosis.explanations().empty()) throw CLI::RuntimeError(different);
+    if (!diagnosis.verdict.same() || !diagnosis.explanations().empty()) throw CLI::RuntimeError(exit_code_different);
 }
 
 // ---- a text ---------------------------------------------------------------------------------------------------------
 
 // The tokens of prompt and text, and how many are the prompt's.
-std::pair<std::vector<int>, std::size_t> prompt_and_text(const Options& options, const fs::path& directory,
+std::pair<std::vector<int>, std::size_t> prompt_and_text(const DiagnoseArguments& options, const fs::path& directory,
                                                          std::size_t context) {
     std::vector<int> tokens = prompt_tokens(options.prompt, directory, context);
     const std::size_t prompt = tokens.size();
@@ -306,17 +304,17 @@ const TextAttempt& clean_of(const std::vector<TextAttempt>& attempts) {
 }
 
 void print_text_json(const std::vector<TextAttempt>& attempts, std::size_t said) {
-    Json list = Json::array();
+    json list = json::array();
     for (const TextAttempt& attempt : attempts) {
         list.push_back({{"mistakes", attempt.mistakes},
                         {"likeliest", attempt.likeliest},
                         {"log_probability", json_number(attempt.log_probability)},
-                        {"first_other_token", attempt.first ? Json(*attempt.first) : Json(nullptr)}});
+                        {"first_other_token", attempt.first ? json(*attempt.first) : json(nullptr)}});
     }
-    fmt::print("{}\n", Json{{"tokens", said}, {"attempts", list}}.dump(2));
+    fmt::print("{}\n", json{{"tokens", said}, {"attempts", list}}.dump(2));
 }
 
-void diagnose_text(const Options& options) {
+void diagnose_text(const DiagnoseArguments& options) {
     const fs::path directory = model_directory(options.model);
     const Model model(directory);
     const auto [tokens, prompt] = prompt_and_text(options, directory, model.config().max_position_embeddings);
@@ -334,14 +332,14 @@ void diagnose_text(const Options& options) {
                                              : viz::Console().bold("closest: " + joined(attempts.front().mistakes));
         fmt::print("\n{}\n", verdict);
     }
-    if (!is_clean) throw CLI::RuntimeError(different);
+    if (!is_clean) throw CLI::RuntimeError(exit_code_different);
 }
 
 // ---- the list -------------------------------------------------------------------------------------------------------
 
-void list_mistakes(bool json) {
-    if (json) {
-        Json list = Json::array();
+void list_mistakes(bool as_json) {
+    if (as_json) {
+        json list = json::array();
         for (const Mistake& mistake : known_mistakes()) {
             list.push_back({{"name", mistake.name},
                             {"what", mistake.what},
@@ -357,7 +355,7 @@ void list_mistakes(bool json) {
     }
 }
 
-void run(const Options& options) {
+void run(const DiagnoseArguments& options) {
     const bool text = options.text || options.text_tokens;
     if (options.list) return list_mistakes(options.json);
     if (options.other.empty() == !text) fail("expected either a trace file or --text");
@@ -368,7 +366,7 @@ void run(const Options& options) {
 
 void add_diagnose(CLI::App& app) {
     CLI::App* command = app.add_subcommand("diagnose", "Name the mistake that makes another program's trace differ");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<DiagnoseArguments>();
     command->add_option("other", options->other, "Trace of the same text by another program")->type_name("OTHER");
     add_model_option(*command, options->model);
     add_prompt_options(*command, options->prompt);
@@ -392,7 +390,7 @@ void add_diagnose(CLI::App& app) {
         ->capture_default_str();
     command->add_flag("--json", options->json, "Write JSON");
     command->add_flag("--list", options->list, "List the known mistakes");
-    command->footer(footer);
+    command->footer(diagnose_footer);
     command->callback([options] { run(*options); });
 }
 

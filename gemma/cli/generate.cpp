@@ -25,7 +25,7 @@ namespace gemma {
 
 namespace {
 
-constexpr const char* examples =
+constexpr const char* generate_footer =
     R"(The prompt is written first, then its continuation as it comes. The text ends where the model ends it, after
 --max-tokens, or when the context is full.
 
@@ -35,7 +35,7 @@ Examples:
   gemma generate --model gemma-2b --max-tokens 64 --prompt "The capital of France is"
   gemma generate - < beginning.txt)";
 
-struct Options {
+struct GenerateArguments {
     std::string model;
     std::string prompt;
     ComputeOptions computing;
@@ -104,7 +104,7 @@ private:
     std::size_t tokens_ = 0;
 };
 
-void run(const Options& options) {
+void run(const GenerateArguments& options) {
     const std::filesystem::path directory = model_directory(options.model);
     Sampler sampler(options.sampling);
     const Tokenizer tokenizer(directory / "tokenizer.model");
@@ -128,14 +128,14 @@ void run(const Options& options) {
 
 void add_generate(CLI::App& app) {
     CLI::App* const command = app.add_subcommand("generate", "Continue a text");
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<GenerateArguments>();
     add_model_option(*command, options->model);
     command->add_option("prompt,--prompt", options->prompt, "The text to continue; - reads it from standard input")
         ->type_name("TEXT")
         ->required();
     add_generation_options(*command, options->generation, options->sampling);
     add_compute_options(*command, options->computing);
-    command->footer(examples);
+    command->footer(generate_footer);
     command->callback([options] { run(*options); });
 }
 

@@ -31,7 +31,7 @@ using viz::grouped;
 
 namespace fs = std::filesystem;
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* inspect_footer = R"(Examples:
   gemma inspect                        the small model that comes with the program
   gemma inspect gemma-2b               the published 2B, from its numbers alone
   gemma inspect path/to/gemma-2b-it    a model directory: its config, and the tensors it really holds
@@ -246,7 +246,7 @@ void add_inspect(CLI::App& app) {
         ->type_name("MODEL");
     const auto check = std::make_shared<bool>(false);
     command->add_flag("--check", *check, "Read every number, and name the tensors that hold NaN or infinity");
-    command->footer(examples);
+    command->footer(inspect_footer);
     command->callback([name, check] { run(*name, *check); });
 }
 

@@ -30,7 +30,7 @@ using nlohmann::json;
 
 constexpr std::size_t longest_piece = 12;  // characters of a token's text
 
-constexpr const char* footer =
+constexpr const char* lens_footer =
     R"(The final norm and the embedding turn the output of each layer into logits, as they do after the last one:
 "interpreting GPT: the logit lens" (nostalgebraist 2020). The first row is the embedding, before any layer. The rank is
 that of the token that the whole model finds likeliest. On a terminal a cell is the stronger the higher its probability.
@@ -351,7 +351,7 @@ void add_lens(CLI::App& app) {
         ->excludes(position);
     add_compute_options(*command, options->compute);
     command->add_flag("--json", options->as_json, "Print JSON");
-    command->footer(footer);
+    command->footer(lens_footer);
     command->callback([options] { lens(*options); });
 }
 

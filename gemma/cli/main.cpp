@@ -17,7 +17,7 @@ namespace {
 
 constexpr int success = 0, bad_input = 2;
 
-constexpr const char* examples = R"(Examples (without --model they use the small model that comes with the program):
+constexpr const char* main_footer = R"(Examples (without --model they use the small model that comes with the program):
   gemma generate "Once upon a time"
   gemma chat --model gemma-2b-it
   gemma trace --prompt "Hello" --out hello.safetensors
@@ -43,7 +43,7 @@ int run(int argc, char** argv) {
     app.set_version_flag("--version", "gemma " GEMMA_VERSION, "Print the version and exit");
     app.require_subcommand(1);
     app.failure_message(one_line);
-    app.footer(examples);
+    app.footer(main_footer);
     gemma::add_generate(app);
     gemma::add_chat(app);
     gemma::add_trace(app);

@@ -20,14 +20,14 @@ namespace gemma {
 
 namespace {
 
-constexpr const char* examples = R"(Examples:
+constexpr const char* random_footer = R"(Examples:
   gemma random gemma-2b --out random-2b                    5 GB, as large as the real one
   gemma random gemma-7b --out random-7b --seed 1           17 GB
   gemma random config.json --out small --dtype float32     with the numbers of a config.json
 
 What a random model says has no meaning, but it takes the time and the memory of a real one.)";
 
-struct Options {
+struct RandomArguments {
     std::string config;
     std::string directory;
     std::uint64_t seed = 0;
@@ -68,7 +68,7 @@ private:
     bool is_shown_ = false;
 };
 
-void run(const Options& options) {
+void run(const RandomArguments& options) {
     const Config config = find_config(options.config);
     // Ctrl-C ends the writing as an error does, so that the unfinished files go.
     std::signal(SIGINT, interrupt);
@@ -90,7 +90,7 @@ void run(const Options& options) {
 }  // namespace
 
 void add_random(CLI::App& app) {
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<RandomArguments>();
     CLI::App* const command = app.add_subcommand("random", "Write a model of any size with random weights");
     command->add_option("config,--config", options->config, "gemma-2b, gemma-7b, a model directory or a config.json")
         ->type_name("CONFIG")
@@ -106,7 +106,7 @@ void add_random(CLI::App& app) {
         ->type_name("DTYPE")
         ->check(CLI::IsMember({"bfloat16", "float16", "float32"}))
         ->capture_default_str();
-    command->footer(examples);
+    command->footer(random_footer);
     command->callback([options] { run(*options); });
 }
 

@@ -56,7 +56,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* footer =
+constexpr const char* serve_footer =
     R"(Open the address that it prints in a browser. Ctrl-C ends it.
 
 Examples:
@@ -478,7 +478,7 @@ void add_serve(CLI::App& app) {
     command->add_option("--seconds", options->seconds, "The longest that a request may wait and compute")
         ->check(CLI::Range(1, 86400))
         ->capture_default_str();
-    command->footer(footer);
+    command->footer(serve_footer);
     command->callback([options] { serve(*options); });
 }
 

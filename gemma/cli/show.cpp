@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t heat_map_rows = 40, number_rows = 12, plot_rows = 14, most_columns = 160, row_width = 24;
 
-constexpr const char* footer =
+constexpr const char* show_footer =
     R"(On a terminal numbers are colours, blue below zero and orange above it; in a pipe they are shades.
 A width other than the terminal's: COLUMNS=80 gemma show ... | cat
 
@@ -304,7 +304,7 @@ void add_show(CLI::App& app) {
                      "Model directory with the tokenizer for the tokens' texts\n"
                      "(the small model's is found by itself)")
         ->type_name("DIR");
-    command->footer(footer);
+    command->footer(show_footer);
     command->callback([options] { show(*options); });
 }
 

@@ -38,7 +38,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t tokens_shown = 20, likeliest_shown = 5;
 
-constexpr const char* footer =
+constexpr const char* trace_footer =
     R"(The prompt is read in one pass, and the numbers go to disk as they come. Of T tokens, scores and probs have
 heads x T x T numbers in each layer: for long prompts leave them out with --names, or keep few rows with --range.
 With --generate the tokens that follow are in the record as well; logits are then those of the last prompt token and of
@@ -330,7 +330,7 @@ void add_trace(CLI::App& app) {
     add_edit_options(*command, options->edits);
     add_compute_options(*command, options->compute);
     command->add_option("--out", options->out, "The trace file to write")->type_name("FILE.safetensors");
-    command->footer(footer);
+    command->footer(trace_footer);
     command->callback([options] { record(*options); });
 }
 

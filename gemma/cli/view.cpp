@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* footer =
+constexpr const char* view_footer =
     R"(The page needs nothing else: script, style and numbers are in it. With the model beside the trace it also shows the
 tokens' texts and what each layer would say (the logit lens); the small model is found by itself.
 
@@ -132,7 +132,7 @@ void add_view(CLI::App& app) {
                      "small model where the trace is one of it)")
         ->type_name("DIR");
     command->add_option("--out", options->out, "The page to write")->type_name("FILE.html")->required();
-    command->footer(footer);
+    command->footer(view_footer);
     command->callback([options] { view(*options); });
 }
 

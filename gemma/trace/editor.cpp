@@ -22,12 +22,12 @@ Places chosen(const std::optional<std::size_t>& place, std::size_t size, const c
 }
 
 // A tensor with heads and without: [heads, T, numbers], in strides. One without heads has one.
-struct Layout {
+struct Strides {
     std::size_t heads, rows, numbers;
     std::size_t head_stride, row_stride;
 };
 
-Layout layout_of(const std::string& name, const Shape& shape) {
+Strides strides_of(const std::string& name, const Shape& shape) {
     if (shape.size() == 1) return {1, shape[0], 1, 0, 1};
     if (shape.size() == 2) return {1, shape[0], shape[1], 0, shape[1]};
     if (token_axis(name, shape) == 1) return {shape[0], shape[1], shape[2], shape[1] * shape[2], shape[2]};
@@ -35,13 +35,13 @@ Layout layout_of(const std::string& name, const Shape& shape) {
 }
 
 // Copies the patch's row of a head and a token; does nothing where it has no such row.
-void patch_row(const Patch& patch, const Layout& layout, std::size_t head, std::size_t token, Places numbers,
+void patch_row(const Patch& patch, const Strides& strides, std::size_t head, std::size_t token, Places numbers,
                float* row) {
-    if (token < patch.first_token || token - patch.first_token >= layout.rows) return;
+    if (token < patch.first_token || token - patch.first_token >= strides.rows) return;
     const float* from =
-        patch.tensor.numbers.data() + head * layout.head_stride + (token - patch.first_token) * layout.row_stride;
+        patch.tensor.numbers.data() + head * strides.head_stride + (token - patch.first_token) * strides.row_stride;
     // Scores and probs may be of a run with fewer tokens: those that this token sees are all there.
-    for (std::size_t i = numbers.begin; i < std::min(numbers.end, layout.numbers); ++i) row[i] = from[i];
+    for (std::size_t i = numbers.begin; i < std::min(numbers.end, strides.numbers); ++i) row[i] = from[i];
 }
 
 }  // namespace
@@ -74,17 +74,17 @@ void Editor::observe(const std::string& name, const TensorView& tensor) {
 
 void Editor::apply(const Edit& edit, const std::string& name, const TensorView& tensor) const {
     if (edit.patch) require_fit("a patch", name, *edit.patch, tensor.shape);
-    const Layout layout = layout_of(name, tensor.shape);
-    const Layout source = edit.patch ? layout_of(name, edit.patch->tensor.shape) : layout;
-    const Places heads = chosen(edit.head, layout.heads, "head", name);
-    const Places numbers = chosen(edit.number, layout.numbers, "number", name);
+    const Strides strides = strides_of(name, tensor.shape);
+    const Strides source = edit.patch ? strides_of(name, edit.patch->tensor.shape) : strides;
+    const Places heads = chosen(edit.head, strides.heads, "head", name);
+    const Places numbers = chosen(edit.number, strides.numbers, "number", name);
     // The rows are those of the run's last tokens: logits may be there for the very last one only.
-    const std::size_t first_token = run_end_ - layout.rows;
+    const std::size_t first_token = run_end_ - strides.rows;
     for (std::size_t h = heads.begin; h < heads.end; ++h) {
-        for (std::size_t t = 0; t < layout.rows; ++t) {
+        for (std::size_t t = 0; t < strides.rows; ++t) {
             const std::size_t token = first_token + t;
             if (edit.token && *edit.token != token) continue;
-            float* row = tensor.data + h * layout.head_stride + t * layout.row_stride;
+            float* row = tensor.data + h * strides.head_stride + t * strides.row_stride;
             if (edit.patch) {
                 patch_row(*edit.patch, source, h, token, numbers, row);
             } else {

@@ -36,7 +36,7 @@ std::string message_for_index(const std::string& index) {
     return message_of<Error>([&] { Checkpoint{directory.path()}; });
 }
 
-std::string message_for(const fs::path& directory) {
+std::string message_for_directory(const fs::path& directory) {
     return message_of<Error>([&] { Checkpoint{directory}; });
 }
 
@@ -121,18 +121,18 @@ TEST_CASE("An index says where tensors are, and is not believed") {
 
 TEST_CASE("A directory without weights is refused, with a hint for other formats") {
     const TemporaryDirectory directory;
-    CHECK(contains(message_for(directory / "none"), "none: no such directory, expected a model directory"));
-    CHECK(contains(message_for(directory.path()),
+    CHECK(contains(message_for_directory(directory / "none"), "none: no such directory, expected a model directory"));
+    CHECK(contains(message_for_directory(directory.path()),
                    "no weights, expected model.safetensors or model.safetensors.index.json"));
     write_file(directory / "gemma-2b.ckpt", "x");
-    CHECK(contains(message_for(directory.path()),
+    CHECK(contains(message_for_directory(directory.path()),
                    "gemma-2b.ckpt is a PyTorch checkpoint: convert it with tests/reference/convert"));
-    CHECK(contains(message_for(directory / "gemma-2b.ckpt"), "gemma-2b.ckpt is a PyTorch checkpoint"));
+    CHECK(contains(message_for_directory(directory / "gemma-2b.ckpt"), "gemma-2b.ckpt is a PyTorch checkpoint"));
     fs::remove(directory / "gemma-2b.ckpt");
     write_file(directory / "gemma-2b.gguf", "x");
-    CHECK(contains(message_for(directory.path()), "gemma-2b.gguf is a llama.cpp model"));
+    CHECK(contains(message_for_directory(directory.path()), "gemma-2b.gguf is a llama.cpp model"));
     fs::create_directory(directory / "model.safetensors");
-    CHECK(contains(message_for(directory.path()), "found a directory, expected a file"));
+    CHECK(contains(message_for_directory(directory.path()), "found a directory, expected a file"));
 }
 
 TEST_CASE("The small model is where GEMMA_NANO says, or in the source tree") {

@@ -35,14 +35,14 @@ std::string file_of(const std::string& header, const std::string& numbers = "") 
 }
 
 // What opening a file with this content says; "" when it opens.
-std::string message_for(const std::string& content) {
+std::string message_for_content(const std::string& content) {
     const TemporaryDirectory directory;
     write_file(directory / "x.safetensors", content);
     return message_of<Error>([&] { SafetensorsFile(directory / "x.safetensors"); });
 }
 
 // The same for a header with 8 bytes of numbers after it.
-std::string message_for_header(const std::string& header) { return message_for(file_of(header, "12345678")); }
+std::string message_for_header(const std::string& header) { return message_for_content(file_of(header, "12345678")); }
 
 void write_numbers(SafetensorsWriter& writer, const std::vector<float>& numbers) {
     writer.write(numbers.data(), numbers.size() * sizeof(float));
@@ -118,23 +118,24 @@ TEST_CASE("The fixtures and the small model open") {
 
 TEST_CASE("The malformed-file zoo: each is refused in one line that names the file and what is wrong") {
     const std::pair<std::string, std::string> zoo[] = {
-        {message_for(""), "found 0 bytes"},
-        {message_for("1234567"), "found 7 bytes"},
-        {message_for(length_of(3) + "{}"), "header of 3 bytes, expected at most 2"},
-        {message_for(length_of(~0ull) + "{}"), "header of 18446744073709551615 bytes"},
-        {message_for(length_of(1ull << 63) + "{}"), "header of"},
-        {message_for(file_of("")), "not valid JSON"},
-        {message_for(file_of("hello")), "not valid JSON at line 1, column 1"},
-        {message_for(file_of("{\"a\":")), "not valid JSON"},
-        {message_for(file_of("[]")), "JSON of type array, expected an object"},
-        {message_for(file_of("{\"\xff\":1}")), "not valid JSON"},
-        {message_for(file_of("{\"a\":1e999}")), "number too large"},
-        {message_for(file_of("{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}")), "nested deeper"},
-        {message_for(file_of("{\"a\":1}")), "tensor a is described by 1"},
-        {message_for(file_of("{\"a\\n\":1}")), "\"a\\n\", expected a printable name"},
-        {message_for(file_of("{\"__metadata__\":{\"a\":1}}")), "expected an object of texts"},
-        {message_for(file_of("{\"__metadata__\":\"a\"}")), "expected an object of texts"},
-        {message_for(file_of("{}", "x")), "found 1 bytes of data, expected 0"},
+        {message_for_content(""), "found 0 bytes"},
+        {message_for_content("1234567"), "found 7 bytes"},
+        {message_for_content(length_of(3) + "{}"), "header of 3 bytes, expected at most 2"},
+        {message_for_content(length_of(~0ull) + "{}"), "header of 18446744073709551615 bytes"},
+        {message_for_content(length_of(1ull << 63) + "{}"), "header of"},
+        {message_for_content(file_of("")), "not valid JSON"},
+        {message_for_content(file_of("hello")), "not valid JSON at line 1, column 1"},
+        {message_for_content(file_of("{\"a\":")), "not valid JSON"},
+        {message_for_content(file_of("[]")), "JSON of type array, expected an object"},
+        {message_for_content(file_of("{\"\xff\":1}")), "not valid JSON"},
+        {message_for_content(file_of("{\"a\":1e999}")), "number too large"},
+        {message_for_content(file_of("{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}")),
+         "nested deeper"},
+        {message_for_content(file_of("{\"a\":1}")), "tensor a is described by 1"},
+        {message_for_content(file_of("{\"a\\n\":1}")), "\"a\\n\", expected a printable name"},
+        {message_for_content(file_of("{\"__metadata__\":{\"a\":1}}")), "expected an object of texts"},
+        {message_for_content(file_of("{\"__metadata__\":\"a\"}")), "expected an object of texts"},
+        {message_for_content(file_of("{}", "x")), "found 1 bytes of data, expected 0"},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})"), ""},
         {message_for_header(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}  )"), ""},
         {message_for_header(R"({"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}})"),

@@ -43,7 +43,7 @@ std::vector<double> probabilities(const float* logits, std::size_t count) {
     return result;
 }
 
-const std::vector<int> tokens = {2, 7, 9, 30, 4};
+const std::vector<int> five_tokens = {2, 7, 9, 30, 4};
 
 }  // namespace
 
@@ -52,7 +52,7 @@ TEST_CASE("the lens at the last layer is the model's logits, to the last bit") {
     const std::size_t L = model.config().num_hidden_layers;
     Recorder recorder;
     KVCache cache(model.config(), 16);
-    const Matrix logits = model.forward(tokens, cache, Trace(recorder));
+    const Matrix logits = model.forward(five_tokens, cache, Trace(recorder));
     const Matrix last = viz::lens_logits(matrix_of(recorder.tensor("model.layers." + std::to_string(L - 1))), model);
     CHECK(last == logits);
     const Matrix early = viz::lens_logits(matrix_of(recorder.tensor("model.layers.0")), model);
@@ -63,7 +63,7 @@ TEST_CASE("the lens at the last layer is the model's logits in bfloat16, too") {
     const Model model(tiny_config(), TinyWeights(tiny_config(), 15).take(), Precision::bfloat16);
     Recorder recorder;
     KVCache cache(model.config(), 16, model.precision());
-    const Matrix logits = model.forward(tokens, cache, Trace(recorder));
+    const Matrix logits = model.forward(five_tokens, cache, Trace(recorder));
     CHECK(viz::lens_logits(matrix_of(recorder.tensor("model.layers.2")), model) == logits);
 }
 
@@ -72,8 +72,8 @@ TEST_CASE("the lens at the last layer is the model's logits, token by token thro
     const std::string last = "model.layers." + std::to_string(model.config().num_hidden_layers - 1);
     Recorder recorder;
     KVCache cache(model.config(), 16);
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
-        const Matrix logits = model.forward({tokens[t]}, cache, Trace(recorder));
+    for (std::size_t t = 0; t < five_tokens.size(); ++t) {
+        const Matrix logits = model.forward({five_tokens[t]}, cache, Trace(recorder));
         const RecordedTensor output = recorder.tensor(last);
         REQUIRE(output.shape[0] == t + 1);
         CHECK(viz::lens_logits(row_of(output, t), model) == logits);
@@ -99,11 +99,11 @@ TEST_CASE("the answer's rank and probability in an early layer are those of all 
     const Model model = tiny_model(tiny_config(), 13);
     Recorder recorder;
     KVCache cache(model.config(), 16);
-    const Matrix logits = model.forward(tokens, cache, Trace(recorder));
+    const Matrix logits = model.forward(five_tokens, cache, Trace(recorder));
     const viz::LogitLens lens = viz::logit_lens(recorder, model);
     const std::size_t V = model.config().vocab_size;
-    REQUIRE(lens.embedding.size() == tokens.size());
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
+    REQUIRE(lens.embedding.size() == five_tokens.size());
+    for (std::size_t t = 0; t < five_tokens.size(); ++t) {
         const auto answer = std::max_element(&logits(t, 0), &logits(t, 0) + V) - &logits(t, 0);
         const auto check = [&](const std::string& name, const viz::Reading& reading) {
             const Matrix early = viz::lens_logits(matrix_of(recorder.tensor(name)), model);

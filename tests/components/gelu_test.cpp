@@ -19,10 +19,10 @@ constexpr double pi = 3.14159265358979323846;
 // The three forms in double, erfc for erf so that nothing cancels.
 double exact64(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
 double tanh64(double x) { return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / pi) * (x + 0.044715 * x * x * x))); }
-double sigmoid64(double x) { return x / (1.0 + std::exp(-1.702 * x)); }
+double gelu_sigmoid64(double x) { return x / (1.0 + std::exp(-1.702 * x)); }
 
 double gelu64(double x, Gelu form) {
-    return form == Gelu::exact ? exact64(x) : form == Gelu::tanh ? tanh64(x) : sigmoid64(x);
+    return form == Gelu::exact ? exact64(x) : form == Gelu::tanh ? tanh64(x) : gelu_sigmoid64(x);
 }
 
 // The area under the normal density from -12 to x, by Simpson's rule: Φ(x) without erf.

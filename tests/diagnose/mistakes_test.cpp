@@ -16,7 +16,7 @@ using namespace gemma;
 
 namespace {
 
-const std::vector<int> tokens = {2, 17, 5, 110, 17, 60, 3, 99};
+const std::vector<int> eight_tokens = {2, 17, 5, 110, 17, 60, 3, 99};
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
@@ -43,7 +43,7 @@ std::string first_change(const Ordered& clean, const Ordered& mistaken) {
 // The record of a pass.
 struct RecordedPass : Recorder {
     RecordedPass(const std::vector<std::string>& mistakes, const Model& model) {
-        forward_with(mistakes, model, tokens, this);
+        forward_with(mistakes, model, eight_tokens, this);
     }
 };
 
@@ -51,10 +51,10 @@ struct RecordedPass : Recorder {
 
 TEST_CASE("a pass without a mistake is the model's") {
     const Model model = tiny_model(tiny_config(), 7);
-    KVCache cache(model.config(), tokens.size());
+    KVCache cache(model.config(), eight_tokens.size());
     Recording plain, with_none;
-    const Matrix logits = model.forward(tokens, cache, Trace(plain));
-    const bool same_logits = forward_with({}, model, tokens, &with_none) == logits;
+    const Matrix logits = model.forward(eight_tokens, cache, Trace(plain));
+    const bool same_logits = forward_with({}, model, eight_tokens, &with_none) == logits;
     CHECK(same_logits);
     for (const auto& [name, calls] : plain.records) {
         CAPTURE(name);
@@ -68,7 +68,7 @@ TEST_CASE("each mistake has a name of its own and shows first where it says") {
     config.head_dim = 10;
     const Model model = tiny_model(config, 8);
     Ordered clean;
-    forward_with({}, model, tokens, &clean);
+    forward_with({}, model, eight_tokens, &clean);
 
     std::set<std::string> names;
     for (const Mistake& mistake : known_mistakes()) {
@@ -78,12 +78,12 @@ TEST_CASE("each mistake has a name of its own and shows first where it says") {
         CHECK_FALSE(mistake.source.empty());
         CHECK(find_mistake(mistake.name).what == mistake.what);
         if (mistake.shows_at == "tokens") {
-            CHECK(mistaken_tokens({mistake.name}, tokens) != tokens);
+            CHECK(mistaken_tokens({mistake.name}, eight_tokens) != eight_tokens);
             continue;
         }
-        CHECK(mistaken_tokens({mistake.name}, tokens) == tokens);
+        CHECK(mistaken_tokens({mistake.name}, eight_tokens) == eight_tokens);
         Ordered mistaken;
-        forward_with({mistake.name}, model, tokens, &mistaken);
+        forward_with({mistake.name}, model, eight_tokens, &mistaken);
         const std::string last_layer = "model.layers." + std::to_string(config.num_hidden_layers - 1);
         CHECK(first_change(clean, mistaken) == (mistake.name == "last-layer-missing" ? last_layer : mistake.shows_at));
     }
@@ -94,7 +94,7 @@ TEST_CASE("a bfloat16 pass with a mistake has bfloat16 numbers outside of the no
     for (const Mistake& mistake : known_mistakes()) {
         CAPTURE(mistake.name);
         Recording recording;
-        forward_with({mistake.name}, model, tokens, &recording);
+        forward_with({mistake.name}, model, eight_tokens, &recording);
         for (const auto& [name, calls] : recording.records) {
             if (name.find(".mean_square") != name.npos || name.find(".normalized") != name.npos) continue;
             CAPTURE(name);
@@ -125,7 +125,7 @@ TEST_CASE("mistakes that compute the same tensor do not meet, all others do") {
 
 TEST_CASE("an unknown mistake is named") {
     const Model model = tiny_model(tiny_config(), 7);
-    CHECK(error_message([&] { forward_with({"gelu"}, model, tokens); }).find("\"gelu\"") != std::string::npos);
+    CHECK(error_message([&] { forward_with({"gelu"}, model, eight_tokens); }).find("\"gelu\"") != std::string::npos);
 }
 
 TEST_CASE("diagnose finds a mistake, and a second one behind it") {
@@ -134,7 +134,8 @@ TEST_CASE("diagnose finds a mistake, and a second one behind it") {
                                                  {"norm-weight-plain", "gate-silu"},
                                                  {"bos-twice", "gelu-erf"}}) {
         const RecordedPass other(made, model);
-        const Diagnosis diagnosis = diagnose(model, tokens, {other, mistaken_tokens(made, tokens), DType::float32});
+        const Diagnosis diagnosis =
+            diagnose(model, eight_tokens, {other, mistaken_tokens(made, eight_tokens), DType::float32});
         REQUIRE_FALSE(diagnosis.explanations().empty());
         CHECK(diagnosis.explanations().front().mistakes == made);
     }
@@ -143,7 +144,7 @@ TEST_CASE("diagnose finds a mistake, and a second one behind it") {
 TEST_CASE("where the trace does not say its tokens, a missing bos is found by its shapes") {
     const Model model = tiny_model(tiny_config(), 10);
     const RecordedPass other({"bos-missing"}, model);
-    const Diagnosis diagnosis = diagnose(model, tokens, {other, {}, DType::float32});
+    const Diagnosis diagnosis = diagnose(model, eight_tokens, {other, {}, DType::float32});
     CHECK(diagnosis.clean.first == "model.embed_tokens");
     REQUIRE_FALSE(diagnosis.explanations().empty());
     CHECK(diagnosis.explanations().front().mistakes == std::vector<std::string>{"bos-missing"});
@@ -152,12 +153,12 @@ TEST_CASE("where the trace does not say its tokens, a missing bos is found by it
 TEST_CASE("a right trace takes one pass, and a search ends in the layer where it begins") {
     const Model model = tiny_model(tiny_config(), 11);
     const RecordedPass clean({}, model), other({"gelu-erf"}, model);
-    CHECK(diagnose(model, tokens, {clean, tokens, DType::float32}).passes == 1);
+    CHECK(diagnose(model, eight_tokens, {clean, eight_tokens, DType::float32}).passes == 1);
 
     std::size_t passes = 0;
     DiagnoseOptions options;
     options.progress = [&](std::size_t count, const std::vector<std::string>&) { passes = count + 1; };
-    const Diagnosis diagnosis = diagnose(model, tokens, {other, tokens, DType::float32}, options);
+    const Diagnosis diagnosis = diagnose(model, eight_tokens, {other, eight_tokens, DType::float32}, options);
     CHECK(passes == diagnosis.passes);
     CHECK(passes <= known_mistakes().size() + 3);  // each mistake once; the clean pass twice, the right one to its end
 }
@@ -178,13 +179,13 @@ TEST_CASE("a factor and another order are seen where no mistake is known") {
     };
     Changed scaled, reversed;
     reversed.reverse = true;
-    forward_with({}, model, tokens, &scaled);
-    forward_with({}, model, tokens, &reversed);
-    const Diagnosis by_factor = diagnose(model, tokens, {scaled.recorder, tokens, DType::float32});
+    forward_with({}, model, eight_tokens, &scaled);
+    forward_with({}, model, eight_tokens, &reversed);
+    const Diagnosis by_factor = diagnose(model, eight_tokens, {scaled.recorder, eight_tokens, DType::float32});
     REQUIRE(by_factor.factor.has_value());
     CHECK(*by_factor.factor == doctest::Approx(0.25));
     CHECK(by_factor.explanations().empty());
-    const Diagnosis by_order = diagnose(model, tokens, {reversed.recorder, tokens, DType::float32});
+    const Diagnosis by_order = diagnose(model, eight_tokens, {reversed.recorder, eight_tokens, DType::float32});
     CHECK_FALSE(by_order.factor.has_value());
     CHECK(by_order.reordered);
 }
@@ -192,13 +193,13 @@ TEST_CASE("a factor and another order are seen where no mistake is known") {
 TEST_CASE("a text is said best by the mistake that wrote it") {
     const Model model = tiny_model(tiny_config(), 13);
     for (const std::vector<std::string>& made : {std::vector<std::string>{}, {"rope-interleaved"}}) {
-        std::vector<int> text = tokens;
+        std::vector<int> text = eight_tokens;
         for (int i = 0; i < 16; ++i) {
             const Matrix logits = forward_with(made, model, text);
             const float* row = &logits(logits.shape(0) - 1, 0);
             text.push_back(static_cast<int>(std::max_element(row, row + logits.shape(1)) - row));
         }
-        const std::vector<TextAttempt> attempts = diagnose_text(model, text, tokens.size());
+        const std::vector<TextAttempt> attempts = diagnose_text(model, text, eight_tokens.size());
         const auto wrote = std::find_if(attempts.begin(), attempts.end(),
                                         [&](const TextAttempt& attempt) { return attempt.mistakes == made; });
         CHECK(wrote->likeliest == 16);
@@ -206,5 +207,6 @@ TEST_CASE("a text is said best by the mistake that wrote it") {
         CHECK(wrote->log_probability < 0);
         CHECK_FALSE(attempts.front().first.has_value());
     }
-    CHECK(error_message([&] { diagnose_text(model, tokens, tokens.size()); }).find("8 tokens") != std::string::npos);
+    CHECK(error_message([&] { diagnose_text(model, eight_tokens, eight_tokens.size()); }).find("8 tokens") !=
+          std::string::npos);
 }

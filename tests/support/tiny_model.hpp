@@ -13,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <utility>
+#include <vector>
 
 namespace gemma {
 
@@ -81,5 +82,8 @@ private:
 };
 
 inline Model tiny_model(const Config& config, unsigned seed) { return Model(config, TinyWeights(config, seed).take()); }
+
+/// Five tokens for it to read.
+inline const std::vector<int> tiny_prompt = {2, 17, 5, 88, 41};
 
 }  // namespace gemma

@@ -1,9 +1,8 @@
 #include "gemma/trace/flow.hpp"
 
 #include "gemma/trace/names.hpp"
-#include "gemma/trace/recorder.hpp"
 #include "gemma/trace/sizes.hpp"
-#include "tests/support/tiny_model.hpp"
+#include "tests/support/tiny_record.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,19 +11,6 @@
 #include <vector>
 
 using namespace gemma;
-
-namespace {
-
-const std::vector<int> tokens = {2, 17, 5, 88, 41};
-
-// Records a whole pass of a small model.
-void record(Recorder& recorder) {
-    const Model model = tiny_model(tiny_config(), 7);
-    KVCache cache(model.config(), tokens.size());
-    model.forward(tokens, cache, Trace(recorder));
-}
-
-}  // namespace
 
 TEST_CASE("each tensor of a trace has a step, whose inputs come before it in the trace") {
     Recorder recorder;
@@ -66,7 +52,7 @@ TEST_CASE("steps of the first and of a later layer") {
 TEST_CASE("the shapes that sizes give are those that the model has, and a record tells the sizes") {
     Recorder recorder;
     record(recorder);
-    const TraceSizes sizes = sizes_of(tiny_config(), tokens.size());
+    const TraceSizes sizes = sizes_of(tiny_config(), tiny_prompt.size());
     for (const std::string& name : recorder.names()) {
         CAPTURE(name);
         REQUIRE(expected_shape(name, sizes).has_value());

@@ -16,7 +16,7 @@ using namespace gemma;
 
 namespace {
 
-const std::vector<int> tokens = {2, 17, 5, 88, 41, 9, 110};
+const std::vector<int> seven_tokens = {2, 17, 5, 88, 41, 9, 110};
 
 const Model& model() {
     static const Model model = tiny_model(tiny_config(), 7);
@@ -24,9 +24,9 @@ const Model& model() {
 }
 
 // Reads the tokens in calls of these sizes.
-void forward(Recorder& recorder, const std::vector<std::size_t>& sizes = {tokens.size()}) {
-    KVCache cache(model().config(), tokens.size());
-    auto next = tokens.begin();
+void forward(Recorder& recorder, const std::vector<std::size_t>& sizes = {seven_tokens.size()}) {
+    KVCache cache(model().config(), seven_tokens.size());
+    auto next = seven_tokens.begin();
     for (const std::size_t size : sizes) {
         const auto end = next + static_cast<std::ptrdiff_t>(size);
         model().forward({next, end}, cache, Trace(recorder));
@@ -72,7 +72,7 @@ TEST_CASE("a pass is recorded under the names and shapes of the table") {
     Recorder recorder;
     forward(recorder);
     const Config& c = model().config();
-    const std::size_t T = tokens.size(), D = c.hidden_size, F = c.intermediate_size, H = c.num_attention_heads,
+    const std::size_t T = seven_tokens.size(), D = c.hidden_size, F = c.intermediate_size, H = c.num_attention_heads,
                       K = c.num_key_value_heads, d = c.head_dim;
     CHECK(recorder.names().size() == 2 + 3 * 22 + 3 + 1);
     CHECK(recorder.names().front() == "model.embed_tokens");
@@ -187,7 +187,7 @@ TEST_CASE("a range that comes before later calls keeps all columns of scores") {
 
 TEST_CASE("the logits of the last token alone count as the last token's") {
     const auto run = [](Recorder& recorder) {
-        KVCache cache(model().config(), tokens.size());
+        KVCache cache(model().config(), seven_tokens.size());
         model().forward_last({2, 17, 5}, cache, Trace(recorder));
         model().forward_last({88}, cache, Trace(recorder));
     };

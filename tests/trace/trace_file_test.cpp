@@ -1,9 +1,8 @@
 #include "gemma/trace/trace_file.hpp"
 
 #include "gemma/error.hpp"
-#include "gemma/trace/recorder.hpp"
 #include "tests/support/temporary_directory.hpp"
-#include "tests/support/tiny_model.hpp"
+#include "tests/support/tiny_record.hpp"
 
 #include <doctest/doctest.h>
 
@@ -16,17 +15,8 @@ using namespace gemma;
 
 namespace {
 
-const std::vector<int> tokens = {2, 17, 5, 88, 41};
-
-void record(Recorder& recorder) {
-    const Model model = tiny_model(tiny_config(), 7);
-    KVCache cache(model.config(), tokens.size());
-    model.forward({2, 17, 5}, cache, Trace(recorder));
-    model.forward({88, 41}, cache, Trace(recorder));
-}
-
 // A .safetensors file made by hand.
-struct Handmade {
+struct HandmadeFile {
     Metadata metadata = {{"format_version", "1"}};
     std::vector<TensorInfo> tensors = {{"tokens", DType::int64, {2}}, {"model.norm", DType::float32, {2, 3}}};
     std::vector<std::int64_t> tokens = {2, 5};
@@ -49,7 +39,7 @@ struct Handmade {
     }
 };
 
-std::string error_of(const Handmade& handmade) {
+std::string error_of(const HandmadeFile& handmade) {
     const TemporaryDirectory directory;
     const std::filesystem::path file = directory / "trace.safetensors";
     handmade.write(file);
@@ -69,7 +59,7 @@ TEST_CASE("what was recorded comes back bit for bit, from memory and from disk")
     for (const bool streamed : {false, true}) {
         Recorder recorder({{}, {}, streamed ? file : std::filesystem::path()});
         record(recorder);
-        write_trace(file, recorder, {"a \"prompt\"\nof two lines, ü", "tiny", "float32", "a test", tokens});
+        write_trace(file, recorder, {"a \"prompt\"\nof two lines, ü", "tiny", "float32", "a test", tiny_prompt});
         CHECK(directory.entries() == 1);
 
         const TraceFile trace(file);
@@ -77,7 +67,7 @@ TEST_CASE("what was recorded comes back bit for bit, from memory and from disk")
         CHECK(trace.header().model == "tiny");
         CHECK(trace.header().precision == "float32");
         CHECK(trace.header().producer == "a test");
-        CHECK(trace.header().tokens == tokens);
+        CHECK(trace.header().tokens == tiny_prompt);
         CHECK(trace.range().all());
         REQUIRE(trace.names() == recorder.names());
         for (const std::string& name : recorder.names()) {
@@ -91,7 +81,7 @@ TEST_CASE("the file holds the tokens, then the tensors in the order of the forwa
     const TemporaryDirectory directory;
     Recorder recorder;
     record(recorder);
-    write_trace(directory / "t.safetensors", recorder, {"", "", "", "", tokens});
+    write_trace(directory / "t.safetensors", recorder, {"", "", "", "", tiny_prompt});
     const SafetensorsFile file(directory / "t.safetensors");
     REQUIRE(file.tensors().size() == recorder.names().size() + 1);
     CHECK(file.metadata().at("format_version") == "1");
@@ -108,7 +98,7 @@ TEST_CASE("a file of some tokens' rows says which") {
     const TemporaryDirectory directory;
     Recorder recorder({{}, {1, 4}, {}});
     record(recorder);
-    write_trace(directory / "t.safetensors", recorder, {"", "", "", "", tokens});
+    write_trace(directory / "t.safetensors", recorder, {"", "", "", "", tiny_prompt});
     const TraceFile trace(directory / "t.safetensors");
     CHECK(trace.range().begin == 1);
     CHECK(trace.range().end == 4);
@@ -121,7 +111,7 @@ TEST_CASE("a file of a prompt and its continuation says where the prompt ends") 
     const std::filesystem::path file = directory / "t.safetensors";
     Recorder recorder;
     record(recorder);
-    TraceHeader header{"", "", "", "", tokens};
+    TraceHeader header{"", "", "", "", tiny_prompt};
     write_trace(file, recorder, header);
     CHECK(SafetensorsFile(file).metadata().count("prompt_tokens") == 0);
     CHECK(TraceFile(file).header().prompt_tokens == 0);
@@ -132,7 +122,7 @@ TEST_CASE("a file of a prompt and its continuation says where the prompt ends") 
 }
 
 TEST_CASE("names are in the order of the forward pass when the file is in another") {
-    Handmade handmade;
+    HandmadeFile handmade;
     handmade.tensors = {{"lm_head", DType::float32, {2, 3}},
                         {"model.layers.10", DType::float32, {2, 3}},
                         {"tokens", DType::int64, {2}},
@@ -146,7 +136,7 @@ TEST_CASE("names are in the order of the forward pass when the file is in anothe
 TEST_CASE("bfloat16 and float16 tensors are read as float32") {
     const TemporaryDirectory directory;
     for (const DType dtype : {DType::bfloat16, DType::float16, DType::float32}) {
-        Handmade handmade;
+        HandmadeFile handmade;
         handmade.tensors[1].dtype = dtype;
         handmade.write(directory / "t.safetensors");
         CHECK(TraceFile(directory / "t.safetensors").tensor("model.norm").numbers ==
@@ -156,7 +146,7 @@ TEST_CASE("bfloat16 and float16 tensors are read as float32") {
 
 TEST_CASE("files that are no traces are errors in one line") {
     CHECK(error_of({}) == "");
-    Handmade handmade;
+    HandmadeFile handmade;
     handmade.metadata = {};
     CHECK(error_of(handmade) == "found no format_version in the metadata, expected a trace file of version 1");
     handmade.metadata = {{"format_version", "2"}};
@@ -202,7 +192,7 @@ TEST_CASE("files that are no traces are errors in one line") {
 TEST_CASE("a file of any named tensors can be read where that is asked for") {
     const TemporaryDirectory directory;
     const std::filesystem::path path = directory / "t.safetensors";
-    Handmade handmade;
+    HandmadeFile handmade;
     handmade.metadata = {{"format", "pt"}};
     handmade.tensors = {{"input_ids", DType::int64, {1, 2}}, {"model.norm", DType::float32, {1, 2, 3}}};
     handmade.write(path);
@@ -218,7 +208,7 @@ TEST_CASE("a file of any named tensors can be read where that is asked for") {
 TEST_CASE("a tensor that is not there is an error") {
     const TemporaryDirectory directory;
     const std::filesystem::path path = directory / "t.safetensors";
-    Handmade().write(path);
+    HandmadeFile().write(path);
     const TraceFile file(path);
     CHECK(message_of<Error>([&] { file.tensor("x"); }) == path.string() + ": found no tensor \"x\"");
     CHECK(message_of<Error>([&] { file.shape("x"); }) != "");

@@ -13,8 +13,6 @@ using namespace gemma;
 
 namespace {
 
-const std::vector<int> tokens = {2, 17, 5, 88, 41, 9};
-
 // Sets one head of a tensor to zero, then hands it on.
 class AblatedHead : public Observer {
 public:
@@ -40,8 +38,8 @@ private:
 };
 
 void forward(const Model& model, Observer& observer) {
-    KVCache cache(model.config(), tokens.size());
-    model.forward(tokens, cache, Trace(observer));
+    KVCache cache(model.config(), tiny_prompt.size());
+    model.forward(tiny_prompt, cache, Trace(observer));
 }
 
 // Whether the records are the same bit for bit.
@@ -77,9 +75,9 @@ TEST_CASE("scopes put names together, and a trace that is off shows nothing") {
 TEST_CASE("watching changes nothing") {
     const Model model = tiny_model(tiny_config(), 3);
     Recorder recorder;
-    KVCache watched_cache(model.config(), tokens.size()), cache(model.config(), tokens.size());
-    const Matrix watched = model.forward(tokens, watched_cache, Trace(recorder));
-    const Matrix unwatched = model.forward(tokens, cache);
+    KVCache watched_cache(model.config(), tiny_prompt.size()), cache(model.config(), tiny_prompt.size());
+    const Matrix watched = model.forward(tiny_prompt, watched_cache, Trace(recorder));
+    const Matrix unwatched = model.forward(tiny_prompt, cache);
     CHECK(std::equal(watched.begin(), watched.end(), unwatched.begin()));
 }
 
@@ -87,7 +85,8 @@ TEST_CASE("a head that is zeroed in place changes what follows, and nothing befo
     const Model model = tiny_model(tiny_config(), 3);
     Recorder whole;
     forward(model, whole);
-    const std::size_t head = 2, T = tokens.size(), H = model.config().num_attention_heads, d = model.config().head_dim;
+    const std::size_t head = 2, T = tiny_prompt.size(), H = model.config().num_attention_heads,
+                      d = model.config().head_dim;
 
     for (const std::string part : {"probs", "context"}) {
         CAPTURE(part);

@@ -21,8 +21,6 @@ using nlohmann::json;
 
 namespace {
 
-const std::vector<int> tokens = {2, 17, 5, 88, 41};
-
 std::size_t count(const std::string& text, const std::string& part) {
     std::size_t found = 0;
     for (std::size_t at = text.find(part); at != text.npos; at = text.find(part, at + 1)) ++found;
@@ -70,15 +68,15 @@ struct Run {
     Matrix logits;
 
     explicit Run(RecorderOptions options = {}) : recorder(std::move(options)) {
-        KVCache cache(model.config(), tokens.size());
-        logits = model.forward(tokens, cache, Trace(recorder));
+        KVCache cache(model.config(), tiny_prompt.size());
+        logits = model.forward(tiny_prompt, cache, Trace(recorder));
     }
 
     viz::Page page() const {
         viz::Page page;
         page.title = "a run";
         page.record = &recorder;
-        page.header = {"a prompt", "tiny", "float32", "a test", tokens};
+        page.header = {"a prompt", "tiny", "float32", "a test", tiny_prompt};
         return page;
     }
 };
@@ -122,12 +120,12 @@ TEST_CASE("page: it says which run it is of") {
     CHECK(trace["header"]["model"] == "tiny");
     CHECK(trace["header"]["precision"] == "float32");
     CHECK(trace["header"]["producer"] == "a test");
-    CHECK(trace["tokens"].get<std::vector<int>>() == tokens);
+    CHECK(trace["tokens"].get<std::vector<int>>() == tiny_prompt);
     CHECK(trace["promptTokens"] == 3);
     CHECK(trace["first"] == 1);
     CHECK(trace["last"] == 4);
     page.header.prompt_tokens = 0;  // it does not say: all are the prompt
-    CHECK(content_of(viz::to_html(page))["trace"]["promptTokens"] == tokens.size());
+    CHECK(content_of(viz::to_html(page))["trace"]["promptTokens"] == tiny_prompt.size());
 }
 
 TEST_CASE("page: a record of no text has rows and no tokens") {
@@ -229,7 +227,7 @@ TEST_CASE("page: the lens of the last layer is the model's own next token") {
     REQUIRE(layers.size() == tiny_config().num_hidden_layers);
     SamplerOptions all;
     all.temperature = 1.0f;
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
+    for (std::size_t t = 0; t < tiny_prompt.size(); ++t) {
         CAPTURE(t);
         Matrix row = Matrix::from_shape({1, run.logits.shape(1)});
         for (std::size_t v = 0; v < row.size(); ++v) row(0, v) = run.logits(t, v);
@@ -259,12 +257,12 @@ TEST_CASE("page: layers that were not recorded have no lens") {
 TEST_CASE("page: the tokens' texts are the tokenizer's") {
     const Run run;
     viz::Page page = run.page();
-    CHECK(content_of(viz::to_html(page))["trace"]["pieces"] == json(std::vector<std::string>(tokens.size())));
+    CHECK(content_of(viz::to_html(page))["trace"]["pieces"] == json(std::vector<std::string>(tiny_prompt.size())));
     page.tokenizer = &nano_tokenizer();
     const json content = content_of(viz::to_html(page));
-    REQUIRE(content["trace"]["pieces"].size() == tokens.size());
-    for (std::size_t t = 0; t < tokens.size(); ++t) {
-        CHECK(content["trace"]["pieces"][t] == nano_tokenizer().piece(tokens[t]));
+    REQUIRE(content["trace"]["pieces"].size() == tiny_prompt.size());
+    for (std::size_t t = 0; t < tiny_prompt.size(); ++t) {
+        CHECK(content["trace"]["pieces"][t] == nano_tokenizer().piece(tiny_prompt[t]));
     }
     const std::size_t V = nano_tokenizer().vocab_size();
     REQUIRE(content["vocabulary"].size() == V);
@@ -274,11 +272,11 @@ TEST_CASE("page: the tokens' texts are the tokenizer's") {
 TEST_CASE("page: a second trace stands beside the first") {
     const Run run;
     Recorder other({{"lm_head"}, {}, {}});
-    KVCache cache(run.model.config(), tokens.size());
-    tiny_model(tiny_config(), 8).forward(tokens, cache, Trace(other));
+    KVCache cache(run.model.config(), tiny_prompt.size());
+    tiny_model(tiny_config(), 8).forward(tiny_prompt, cache, Trace(other));
     viz::Page page = run.page();
     page.other = &other;
-    page.other_header = {"", "tiny", "bfloat16", "another", tokens};
+    page.other_header = {"", "tiny", "bfloat16", "another", tiny_prompt};
     const std::string html = viz::to_html(page);
     const json content = content_of(html);
     CHECK(content["other"]["header"]["producer"] == "another");

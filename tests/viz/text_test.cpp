@@ -19,7 +19,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-const double nan = std::nan("");
+const double missing = std::nan("");
 const Console plain(false), full(true), palette(Colours::palette);
 
 std::string joined(const Lines& lines) {
@@ -60,7 +60,7 @@ TEST_CASE("A number has few digits") {
 
 TEST_CASE("A sparkline goes from the lowest block to the highest") {
     CHECK(sparkline({0, 1, 2, 3, 4, 5, 6, 7}, 8) == "▁▂▃▄▅▆▇█");
-    CHECK(sparkline({-1, nan, 1}, 8) == "▁ █");
+    CHECK(sparkline({-1, missing, 1}, 8) == "▁ █");
     CHECK(sparkline({5, 5}, 8) == "▅▅");
     CHECK(sparkline({}, 8).empty());
     CHECK(sparkline({0, 1, -3, 0, 0, 2}, 3) == "▇▁█");  // of two neighbours the one further from zero
@@ -69,7 +69,7 @@ TEST_CASE("A sparkline goes from the lowest block to the highest") {
 TEST_CASE("Condensed numbers are those furthest from zero of groups of the same size") {
     CHECK(condensed({1, -2, 3}, 3) == std::vector<double>{1, -2, 3});
     CHECK(condensed({1, -2, 3, 0, 5}, 3) == std::vector<double>{-2, 3, 5});
-    CHECK(condensed({nan, 1, -9, 2, 3, 4, 5}, 3) == std::vector<double>{-9, 4, 5});
+    CHECK(condensed({missing, 1, -9, 2, 3, 4, 5}, 3) == std::vector<double>{-9, 4, 5});
 }
 
 TEST_CASE("Numbers stand in columns, and what has no room is left out in the middle") {
@@ -90,7 +90,7 @@ TEST_CASE("Numbers stand in columns, and what has no room is left out in the mid
 }
 
 TEST_CASE("A heat map in a pipe has shades, other ones below zero") {
-    const HeatMap map{"", "row", "column", {{4, 3, 2, 1, 0}, {-4, -3, -2, -1, nan}}, {"a", "b"}};
+    const HeatMap map{"", "row", "column", {{4, 3, 2, 1, 0}, {-4, -3, -2, -1, missing}}, {"a", "b"}};
     const Lines lines = text(map, 13, 20, plain);
     REQUIRE(lines.size() == 5);
     CHECK(lines[1] == "a ██▓▓▒▒░░");
@@ -128,7 +128,7 @@ TEST_CASE("A heat map keeps inside its columns and lines and says what a block s
     CHECK(lines.back().find("a block: of 5 x 5 numbers") != std::string::npos);
     CHECK(text(map, 64, 24, full).size() <= 24);
     CHECK(gemma::error_message([] {
-              text(HeatMap{"map", "", "", {{nan}}}, 64, 24, plain);
+              text(HeatMap{"map", "", "", {{missing}}}, 64, 24, plain);
           }) == "heat map \"map\": there is no number to show");
 }
 
@@ -169,7 +169,8 @@ TEST_CASE("A plot is as straight as its line, on logarithmic axes too") {
 }
 
 TEST_CASE("Series have letters, and a gap stays empty") {
-    Chart chart{"", {}, {}, {{"up", {0, 1, 2, 3, 4}, {0, 1, nan, 3, 4}}, {"down", {0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}}}};
+    Chart chart{
+        "", {}, {}, {{"up", {0, 1, 2, 3, 4}, {0, 1, missing, 3, 4}}, {"down", {0, 1, 2, 3, 4}, {4, 3, 2, 1, 0}}}};
     const Lines lines = text(chart, 60, 14, plain);
     CHECK(lines[0] == "a up   b down");
     CHECK(lines.size() == 14);
@@ -187,7 +188,7 @@ TEST_CASE("Series have letters, and a gap stays empty") {
 }
 
 TEST_CASE("Bars as text") {
-    const Lines lines = text(bar_chart("", "unit", {{"a", 4}, {"long", 2}, {"none", nan}}), 30, plain);
+    const Lines lines = text(bar_chart("", "unit", {{"a", 4}, {"long", 2}, {"none", missing}}), 30, plain);
     REQUIRE(lines.size() == 4);
     CHECK(count(lines[0], "█") == 2 * count(lines[1], "█"));
     CHECK(lines[0].rfind("   a █", 0) == 0);
