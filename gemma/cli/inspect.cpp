@@ -193,7 +193,8 @@ void inspect_directory(const fs::path& directory, bool check) {
     const Checkpoint checkpoint(directory);
     std::vector<Parameter> found;
     for (const Parameter& parameter : parameters(config)) {
-        found.push_back({checkpoint.tensor(parameter.info.name, parameter.info.shape), parameter.part});
+        const StoredTensor& tensor = checkpoint.tensor(parameter.info.name, parameter.info.shape);
+        found.push_back({{tensor.name, tensor.dtype, tensor.shape}, parameter.part});
     }
     fmt::print("{}\n\n", directory.string());
     print_config(config);
