@@ -35,14 +35,6 @@ public:
     std::vector<Shown> shown;
 };
 
-std::string index_text(std::size_t place, const gemma::Shape& shape) {
-    std::string text;
-    for (std::size_t axis = shape.size(); axis-- > 0; place /= shape[axis]) {
-        text = std::to_string(place % shape[axis]) + (text.empty() ? "" : ", ") + text;
-    }
-    return "[" + text + "]";
-}
-
 struct Distance {
     double relative = 0;    // to the right tensor's largest number
     std::size_t place = 0;  // where it is largest
@@ -73,8 +65,9 @@ std::optional<std::string> fault(const Shown& right, const Shown* learner, doubl
     const Distance worst = distance(right.numbers, learner->numbers);
     relative = worst.relative;
     if (worst.relative <= tolerance) return std::nullopt;
-    return fmt::format("{}{}: found {}, expected {}", right.name, index_text(worst.place, right.shape),
-                       learner->numbers[worst.place], right.numbers[worst.place]);
+    return fmt::format("{}{}: found {}, expected {}", right.name,
+                       gemma::to_string(gemma::place_of(worst.place, right.shape)), learner->numbers[worst.place],
+                       right.numbers[worst.place]);
 }
 
 // Whether all tensors of a trial are right; prints them up to the first that is not.

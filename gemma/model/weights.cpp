@@ -113,7 +113,7 @@ void round(Vector& vector) { round_to(Precision::bfloat16, vector.data(), vector
 
 }  // namespace
 
-Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config) {
+Weights load_weights(const std::shared_ptr<const Checkpoint>& checkpoint, const Config& config) {
     require_unpadded_embedding(*checkpoint, config);
     Loader load(checkpoint, config);
     Weights weights;

@@ -33,7 +33,7 @@ struct Weights {
 /// Takes the tensors that the config asks for; others are ignored. Throws an Error that names the tensor when one is
 /// missing, does not have the shape that follows from the config, or is no floating-point tensor, and when there is an
 /// lm_head that is not the embedding once more.
-Weights load_weights(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
+Weights load_weights(const std::shared_ptr<const Checkpoint>& checkpoint, const Config& config);
 
 /// The same weights as bfloat16 numbers: what is not stored so is rounded, into memory of its own.
 Weights in_bfloat16(Weights weights);

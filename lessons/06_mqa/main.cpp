@@ -157,7 +157,8 @@ void step_which_head(Lesson& lesson) {
         const std::vector<float> read = heads_read(K);
         for (std::size_t h = 0; h < heads; ++h) {
             row.push_back(viz::number(read[h]));
-            difference = std::max(difference, std::fabs(static_cast<double>(read[h]) - h * K / heads));
+            const std::size_t expected = h * K / heads;
+            difference = std::max(difference, std::fabs(static_cast<double>(read[h]) - static_cast<double>(expected)));
         }
         table.rows.push_back(row);
     }

@@ -11,7 +11,7 @@ gemma::Tensor3 cached_attention(const gemma::Tensor3& query, const gemma::Tensor
                                 gemma::KeyValues& past, gemma::Trace trace) {
     const std::size_t T = query.shape(0), H = query.shape(1), d = query.shape(2);
     const std::size_t K = past.keys.shape(0), S = past.length + T;
-    const auto key_value_head = [&](std::size_t h) { return h / (H / K); };
+    const std::size_t group = H / K;  // query heads that share a head of keys and values
     const auto seen = [&](std::size_t t) { return S - T + t + 1; };
 
     for (std::size_t t = 0; t < T; ++t) {
@@ -30,7 +30,7 @@ gemma::Tensor3 cached_attention(const gemma::Tensor3& query, const gemma::Tensor
     gemma::Tensor3 scores = gemma::Tensor3::from_shape({H, T, S});
     scores.fill(0.0f);
     for (std::size_t h = 0; h < H; ++h) {
-        const std::size_t k = key_value_head(h);
+        const std::size_t k = h / group;
         for (std::size_t t = 0; t < T; ++t) {
             for (std::size_t s = 0; s < seen(t); ++s) {
                 float sum = 0.0f;
@@ -59,7 +59,7 @@ gemma::Tensor3 cached_attention(const gemma::Tensor3& query, const gemma::Tensor
     gemma::Tensor3 context = gemma::Tensor3::from_shape({T, H, d});
     context.fill(0.0f);
     for (std::size_t h = 0; h < H; ++h) {
-        const std::size_t k = key_value_head(h);
+        const std::size_t k = h / group;
         for (std::size_t t = 0; t < T; ++t) {
             for (std::size_t s = 0; s < seen(t); ++s) {
                 for (std::size_t i = 0; i < d; ++i) context(t, h, i) += probs(h, t, s) * past.values(k, s, i);

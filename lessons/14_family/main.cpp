@@ -18,7 +18,6 @@ namespace {
 
 using gemma::Matrix;
 using gemma::Recorder;
-using gemma::Trace;
 using namespace lesson;
 
 const Config two = gemma::gemma_2b(), seven = gemma::gemma_7b();
