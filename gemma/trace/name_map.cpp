@@ -238,7 +238,7 @@ std::vector<NameRule> read_name_rules(const std::filesystem::path& file) {
     const nlohmann::json object = parse_json_object(text, file.string());
     std::vector<NameRule> rules;
     for (const auto& [theirs, ours] : object.items()) {
-        if (!ours.is_string()) {
+        if (!ours.is_string() || ours.get_ref<const std::string&>().empty()) {
             fail("{}: {} is {}, expected the name of a tensor in our traces", file.string(), excerpt(theirs),
                  excerpt(ours));
         }

@@ -83,7 +83,7 @@ std::vector<std::pair<char, std::string>> contents() {
             {'s', theirs("hidden_states.1")},
             {'s', theirs("l_out-0")},
             {'n', R"({"norm_output":"model.norm"})"},
-            {'n', R"({"norm_{i}":"model.layers.{i}.mlp.gated","x":""})"}};
+            {'n', R"({"norm_{i}":"model.layers.{i}.mlp.gated","x":"lm_head"})"}};
 }
 
 std::vector<std::string> seeds() {

@@ -372,6 +372,7 @@ class BrokenFiles(InDirectory):
         reference = fixture("two_kv_heads")
         names = self.path("names.json")
         for text, word in (("[1]", "names.json"), ("{\"a\": 1}", "names.json"), ("{", "names.json"),
+                           ("{\"a\": \"\"}", "expected the name of a tensor"),
                            ("{\"a\": \"model.layers.{i}\"}", "{i}")):
             with open(names, "w", encoding="utf-8") as file:
                 file.write(text)
