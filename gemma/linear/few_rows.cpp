@@ -9,7 +9,7 @@ namespace gemma {
 
 namespace {
 
-// The weights of a piece: long enough for a stream, short enough that threads end together.
+// The weights of a piece: long enough for four runs, short enough that threads end together.
 constexpr std::size_t piece_bytes = 1 << 19;
 constexpr std::size_t most_rows_of_piece = 256;
 
@@ -94,32 +94,19 @@ const std::byte* number(const WeightMatrix& weight, std::size_t row, std::size_t
     return weight.data + (row * weight.columns + k) * size_of(weight.dtype);
 }
 
-// Whether rows of weights are better read side by side: so much of x takes half of a first-level cache or more, and the
-// weights that pass through drive it out.
-bool is_long(const Prepared& x, std::size_t count) {
-    constexpr std::size_t half_of_cache = 16384;
-    return count * (x.halves != nullptr ? sizeof *x.halves : sizeof *x.numbers) >= half_of_cache;
-}
-
-// Of dot_rows rows of weights, each times the one row of x.
-void dots_side_by_side(const Kernels& kernels, const WeightMatrix& weight, std::size_t row, std::size_t k,
-                       std::size_t count, const Prepared& x, float* y) {
+// Of dot_rows rows of weights, `run` apart, each times the one row of x.
+void dots_side_by_side(const Kernels& kernels, const WeightMatrix& weight, std::size_t row, std::size_t run,
+                       std::size_t k, std::size_t count, const Prepared& x, float* y) {
     const std::byte* stored = number(weight, row, k);
     const auto* halves = reinterpret_cast<const std::uint16_t*>(stored);
+    const std::size_t stride = run * weight.columns;
     if (x.halves != nullptr) {
-        kernels.side_by_side_pairs(halves, weight.columns, count, x.halves, y);
+        kernels.side_by_side_pairs(halves, stride, count, x.halves, y);
     } else if (weight.dtype == DType::bfloat16) {
-        kernels.side_by_side_bfloat16(halves, weight.columns, count, x.numbers, y);
+        kernels.side_by_side_bfloat16(halves, stride, count, x.numbers, y);
     } else {
-        kernels.side_by_side_float32(reinterpret_cast<const float*>(stored), weight.columns, count, x.numbers, y);
+        kernels.side_by_side_float32(reinterpret_cast<const float*>(stored), stride, count, x.numbers, y);
     }
-}
-
-// Asks for the first lines of a run of weights: the hardware fetches ahead inside a run, but does not know where the
-// next one begins. Without this, one thread reads rows of 2048 bfloat16 8 % slower.
-void expect(const std::byte* run) {
-    constexpr std::size_t lines = 8, line = 64;
-    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(run + i * line);
 }
 
 // The products of weight rows first … last - 1 with T rows of x: [T, most_rows_of_piece].
@@ -129,34 +116,22 @@ struct Products {
     void compute(const Kernels& kernels, const WeightMatrix& weight, std::size_t first, std::size_t last,
                  const Prepared& x, std::size_t T, Precision precision) {
         const std::size_t K = weight.columns;
+        // With one row of x the piece is read as dot_rows runs side by side; rows that are left over follow alone.
+        const std::size_t run = T == 1 && weight.dtype != DType::float16 ? (last - first) / kernels.dot_rows : 0;
         for (std::size_t t = 0; t < T; ++t) std::fill_n(numbers[t], last - first, 0.0f);
         for (std::size_t k = 0; k < K; k += chunk) {
             const std::size_t count = std::min(chunk, K - k);
-            const bool long_rows = T == 1 && is_long(x, count) && weight.dtype != DType::float16;
-            std::size_t row = long_rows ? add_side_by_side(kernels, weight, first, last, k, count, from(x, k)) : first;
-            for (; row < last; ++row) {
-                const bool chunk_ends = row + 1 == last;
-                if (!chunk_ends || k + count < K) {
-                    expect(chunk_ends ? number(weight, first, k + count) : number(weight, row + 1, k));
-                }
-                float y[few];
+            float y[few];
+            for (std::size_t i = 0; i < run; ++i) {
+                dots_side_by_side(kernels, weight, first + i, run, k, count, from(x, k), y);
+                for (std::size_t s = 0; s < kernels.dot_rows; ++s) numbers[0][i + s * run] += y[s];
+            }
+            for (std::size_t row = first + run * kernels.dot_rows; row < last; ++row) {
                 dot(kernels, weight.dtype, number(weight, row, k), count, from(x, k), K, T, y);
                 for (std::size_t t = 0; t < T; ++t) numbers[t][row - first] += y[t];
             }
         }
         for (std::size_t t = 0; t < T; ++t) round_to(precision, numbers[t], last - first);
-    }
-
-    // Returns the first row that is left: there are fewer than dot_rows.
-    std::size_t add_side_by_side(const Kernels& kernels, const WeightMatrix& weight, std::size_t first,
-                                 std::size_t last, std::size_t k, std::size_t count, const Prepared& x) {
-        std::size_t row = first;
-        for (; row + kernels.dot_rows <= last; row += kernels.dot_rows) {
-            float y[few];
-            dots_side_by_side(kernels, weight, row, k, count, x, y);
-            for (std::size_t s = 0; s < kernels.dot_rows; ++s) numbers[0][row - first + s] += y[s];
-        }
-        return row;
     }
 
     void write(MatrixView y, std::size_t first, std::size_t last) const {

@@ -1,5 +1,6 @@
 #include "gemma/linear/tiling.hpp"
 
+#include "gemma/elementwise.hpp"
 #include "gemma/error.hpp"
 #include "gemma/parallel.hpp"
 
@@ -70,6 +71,12 @@ void to_units(const Tiling& tiling, DType dtype, const std::byte* source, std::s
     if (count % 2 != 0) std::memset(target + count * 2, 0, 2);
 }
 
+// Two rows of bfloat16 as pairs, one number of each.
+GEMMA_WIDEST_VECTORS void interleave(const std::uint16_t* first, const std::uint16_t* second, std::size_t count,
+                                     Unit* target) {
+    for (std::size_t j = 0; j < count; ++j) target[j] = first[j] | static_cast<Unit>(second[j]) << 16;
+}
+
 // Unit u of `count` columns side by side, of k stored rows.
 void pack_unit(const Tiling& tiling, DType dtype, const std::byte* rows, std::size_t stride, std::size_t u,
                std::size_t k, std::size_t count, Unit* target) {
@@ -80,8 +87,11 @@ void pack_unit(const Tiling& tiling, DType dtype, const std::byte* rows, std::si
     if (dtype != DType::bfloat16) fail("pairs of bfloat16 are made of {}, expected bfloat16", to_string(dtype));
     const auto* first = reinterpret_cast<const std::uint16_t*>(rows + 2 * u * stride);
     const auto* second = reinterpret_cast<const std::uint16_t*>(rows + (2 * u + 1) * stride);
-    const bool alone = 2 * u + 1 == k;
-    for (std::size_t j = 0; j < count; ++j) target[j] = first[j] | (alone ? 0 : static_cast<Unit>(second[j]) << 16);
+    if (2 * u + 1 < k) {
+        interleave(first, second, count, target);
+    } else {
+        std::copy_n(first, count, target);
+    }
 }
 
 }  // namespace

@@ -173,7 +173,7 @@ TEST_CASE("pieces of larger tensors: nothing is read or written beside them") {
 
 TEST_CASE("an element does not depend on the other rows, nor on the number of threads") {
     for_each_kernel([](const Kernels& kernels, bool dots) {
-        // The long rows of weights are read side by side where x has one row.
+        // Rows of weights are read side by side where x has one row; the longer ones in chunks.
         for (const std::size_t in : dots ? std::vector<std::size_t>{1203, 20001} : std::vector<std::size_t>{1203}) {
             for (const DType dtype : dtypes) {
                 const std::size_t out = 301, T = dots ? 4 : 70;

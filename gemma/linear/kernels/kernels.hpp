@@ -48,7 +48,7 @@ struct Kernels {
                       std::size_t rows, float* y) = nullptr;
 
     // The same sums, of dot_rows stored rows with one row of x: y[s] = Σ_i w[s, i] x[i]; row s of w starts at
-    // w + s * stride. Faster where x is longer than the first-level cache.
+    // w + s * stride.
     void (*side_by_side_float32)(const float* w, std::size_t stride, std::size_t count, const float* x,
                                  float* y) = nullptr;
     void (*side_by_side_bfloat16)(const std::uint16_t* w, std::size_t stride, std::size_t count, const float* x,
