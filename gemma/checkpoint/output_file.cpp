@@ -19,7 +19,20 @@ fs::path unfinished_name(const fs::path& path) {
     return path.parent_path() / fmt::format(".{}.{}-{}.unfinished", path.filename().string(), ::getpid(), count++);
 }
 
-OutputFile::OutputFile(const fs::path& path) : path_(path) {
+namespace {
+
+// The file that a name stands for: what a link leads to, so that the link stays.
+fs::path behind_links(const fs::path& path) {
+    std::error_code error;
+    if (!fs::is_symlink(path, error)) return path;
+    const fs::path file = fs::canonical(path, error);
+    if (error) fail("{}: is a link that leads nowhere, expected the name of a file", path.string());
+    return file;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const fs::path& path) : path_(path), file_(behind_links(path)) {
     std::error_code ignored;
     const fs::file_status found = fs::status(path, ignored);
     // Renaming over a device such as /dev/null would replace it.
@@ -29,7 +42,7 @@ OutputFile::OutputFile(const fs::path& path) : path_(path) {
     if (is_mapped(path)) {
         fail("{}: is read at the same time, expected another name for what is written", path.string());
     }
-    unfinished_ = unfinished_name(path);
+    unfinished_ = unfinished_name(file_);
     errno = 0;
     stream_.open(unfinished_, std::ios::binary | std::ios::trunc);
     if (!stream_) {
@@ -58,7 +71,7 @@ void OutputFile::finish() {
     stream_.close();
     if (!stream_) fail("{}: cannot be written ({})", path_.string(), std::strerror(errno));
     std::error_code error;
-    fs::rename(unfinished_, path_, error);
+    fs::rename(unfinished_, file_, error);
     if (error) fail("{}: cannot be written ({})", path_.string(), error.message());
     unfinished_.clear();
 }

@@ -8,7 +8,8 @@
 
 namespace gemma {
 
-/// Writes a file beside `path` and gives it that name in finish(), where it takes the place of a file that had it.
+/// Writes a file beside `path` and gives it that name in finish(), where it takes the place of a file that had it. Where
+/// `path` is a link, it stays, and the file that it leads to is replaced.
 /// Without finish() nothing is left behind. Each failure to write (a full disk, a missing folder) throws an Error that
 /// names the file; so does the name of a file that this process reads at the moment: a model, a trace.
 class OutputFile {
@@ -25,7 +26,8 @@ public:
     const std::filesystem::path& path() const { return path_; }
 
 private:
-    std::filesystem::path path_;
+    std::filesystem::path path_;        // as it was asked for
+    std::filesystem::path file_;        // behind all links
     std::filesystem::path unfinished_;  // empty once there is no such file any more
     std::ofstream stream_;
 };

@@ -55,7 +55,7 @@ Examples:
   gemma trace --model gemma-2b --tokens 2,4521 --names "model.layers.0.*" lm_head --out layer0.safetensors
   gemma trace --prompt "Once upon a time" --ablate model.layers.0.self_attn.context:1
   gemma trace --prompt "Once upon a time" --scale "model.layers.*.mlp.down_proj=0.5" --generate 12
-  gemma trace --prompt "Once upon a day" --patch model.layers.3@2=once.safetensors)";
+  gemma trace --prompt "Once upon a day" --patch model.layers.3@4=once.safetensors)";
 
 struct TraceOptions {
     std::string model;
@@ -253,6 +253,17 @@ void write(const TraceOptions& options, const TokenRange& range, const Recorder&
     write_trace(options.out, recorder, header);
 }
 
+// Throws now, not after a long pass, when the trace cannot be written, or would take the place of one that is read.
+void check_out(const std::string& out, const std::vector<AskedEdit>& asked) {
+    for (const AskedEdit& edit : asked) {
+        std::error_code not_there;
+        if (!edit.file.empty() && fs::equivalent(out, edit.file, not_there)) {
+            fail("--out: {} is read by {} {}, expected another name", out, edit.option, edit.text);
+        }
+    }
+    OutputFile{out};
+}
+
 void record(const TraceOptions& options) {
     const std::vector<AskedEdit> asked = parse_edits(options.edits);
     if (options.out.empty() && asked.empty()) {
@@ -261,7 +272,7 @@ void record(const TraceOptions& options) {
     if (options.out.empty() && (!options.names.empty() || !options.range.empty())) {
         fail("found {} without --out, expected both", options.names.empty() ? "--range" : "--names");
     }
-    if (!options.out.empty()) OutputFile(options.out);  // throws now, not after a long pass, when it cannot be written
+    if (!options.out.empty()) check_out(options.out, asked);
     const fs::path directory = model_directory(options.model);
     const Model model = open_model(directory, options.compute);
     const std::size_t context = model.config().max_position_embeddings;

@@ -232,6 +232,8 @@ TEST_CASE("gemma trace: edits that cannot be made") {
     check_error(start + "--patch model.norm=text", folder, "text");
     check_error(start + "--patch model.layers.1=norm.safetensors", folder, "norm.safetensors has no tensor that fits");
     check_error(start + "--patch model.norm=short.safetensors", folder, "short.safetensors has 2 tokens, expected 3");
+    check_error(start + "--patch model.norm=t.safetensors --out t.safetensors", folder,
+                "t.safetensors is read by --patch model.norm=t.safetensors, expected another name");
     check_error(start + "--patch nothing=t.safetensors", folder, "no tensor fits \"nothing\"");
     check_error(start + "--ablate model.norm --names lm_head", folder, "--names without --out");
     check_error(start + "--ablate nothing --out o.safetensors", folder, "no tensor fits");

@@ -204,6 +204,22 @@ TEST_CASE("A file that is read is not replaced, under whatever name") {
     CHECK(read_file(path) == "new");
 }
 
+TEST_CASE("What is written through a link takes the place of the file behind it, and the link stays") {
+    const TemporaryDirectory directory;
+    fs::create_directory(directory / "folder");
+    write_file(directory / "folder/x", "old");
+    fs::create_symlink("folder/x", directory / "link");
+    fs::create_symlink("link", directory / "second");
+    write_text_file(directory / "second", "new");
+    CHECK(read_file(directory / "folder/x") == "new");
+    CHECK(fs::read_symlink(directory / "link") == "folder/x");
+    CHECK(fs::read_symlink(directory / "second") == "link");
+
+    fs::create_symlink("nothing", directory / "loose");
+    CHECK(contains(message_of<Error>([&] { write_text_file(directory / "loose", "new"); }), "is a link that leads nowhere"));
+    CHECK(directory.entries() == 4);
+}
+
 TEST_CASE("No file of an open model is replaced: weights, config, tokenizer, index") {
     const TemporaryDirectory directory;
     write_tensor(directory / "one.safetensors", "a", 3);
