@@ -250,7 +250,7 @@ void step_cost(Lesson& lesson) {
     lesson.table(table);
     lesson.notice(
         "Each halving of K halves both. Gemma 2B pays 18,432 B a token and 144 MiB for its whole context; "
-        "Gemma 7B pays 458,752 B and 3.5 GiB. This library's cache is float32, twice that.");
+        "Gemma 7B pays 458,752 B and 3.5 GiB. The lessons compute in float32, where it is twice that.");
     lesson.figure("cache_bytes", chart, "The KV cache of a full context, for each K that the two models could have");
     const auto bytes = [](const Config& config) { return 2.0 * cache_numbers(config); };
     lesson.check("Gemma 2B: 18,432 B a token", std::fabs(bytes(models[0]) - 18432), 0, "2 · 2 · L · K · d");
@@ -362,8 +362,8 @@ void step_time(Lesson& lesson) {
     lesson.table(table);
     lesson.notice(
         "A processor multiplies much faster than its memory delivers, so decoding waits for memory. Here the "
-        "gain need not reach H: each query head goes over its keys and values by itself, the first head through "
-        "memory, the others through the processor's own caches.");
+        "gain need not reach H: the multiply-adds are as many for every K, and where there is little left to "
+        "read, it is they that take the time.");
 }
 
 // --- Gemma -----------------------------------------------------------------------------------------------------------

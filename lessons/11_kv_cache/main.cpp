@@ -383,7 +383,7 @@ void step_memory(Lesson& lesson) {
     lesson.table(table);
     lesson.notice(
         "Memory grows with the text. Gemma 7B's cache of a full context is 3584 MiB, 3.5 GiB, over a fifth of "
-        "its weights; 2B has one key/value head and needs 144 MiB. This library keeps float32.");
+        "its weights; 2B has one key/value head and needs 144 MiB. In float32, as here, it is twice that.");
     lesson.check("Gemma 2B: 18,432 B a token", std::fabs(2.0 * cache_numbers(gemma::gemma_2b()) - 18432), 0,
                  "2 · 2 · L · K · d");
     lesson.check("Gemma 7B: 458,752 B a token", std::fabs(2.0 * cache_numbers(gemma::gemma_7b()) - 458752), 0,
