@@ -53,6 +53,7 @@ GEMMA_TARGET void dot_pairs(const std::uint16_t* w, std::size_t w_stride, std::s
             }
         }
     }
+#pragma GCC unroll 4
     for (std::size_t n = 0; n < stored * rows; ++n) y[n] = sum_of(sums[n]);
     for (std::size_t n = 0; n < stored * rows; ++n) {
         const std::uint16_t *weights = w + n / rows * w_stride, *of_x = x + n % rows * x_stride;
