@@ -1,8 +1,8 @@
 // A pure read of a model's weights: the ceiling of decoding.
 //
 // One new token needs every weight once and does two operations with it, so it takes as long as the weights take to
-// come from memory. Here they come in the same order, from the same memory, on the same threads, and nothing is
-// computed: what decoding reaches is a share of this.
+// come from memory. Here they come from the same memory, on the same threads, in the way that was found to be fastest,
+// and nothing is computed: what decoding reaches is a share of this.
 #pragma once
 
 #include "gemma/model/weights.hpp"
