@@ -174,7 +174,7 @@ void add_bench(CLI::App& app) {
     command->add_option("--threads", options->threads, "How many threads compute (default: one a core)")
         ->type_name("N,...")
         ->delimiter(',')
-        ->check(CLI::Range(1, 1024));
+        ->check(thread_count());
     command
         ->add_option("--precision", options->precision, "float32 or bfloat16 (default: bfloat16 where the weights are)")
         ->type_name("P")

@@ -3,6 +3,7 @@
 
 #include "gemma/cli/commands.hpp"
 #include "gemma/cli/json_output.hpp"
+#include "gemma/cli/options.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/config.hpp"
 #include "gemma/trace/foreign_trace.hpp"
@@ -341,6 +342,7 @@ void add_compare(CLI::App& app) {
                      "Largest difference over the reference's largest magnitude\n"
                      "that still counts as the same (default: 1e-5, lm_head 5e-5, and in\n"
                      "16 bits what rounding explains)")
+        ->check(any_number())
         ->type_name("X");
     command
         ->add_option("--names", options->names,

@@ -320,7 +320,6 @@ void print_json(const Readings& readings, const std::optional<Tokenizer>& tokeni
 // --- The command -----------------------------------------------------------------------------------------------------
 
 void lens(const LensCommand& options) {
-    if (options.top == 0) fail("--top: found 0, expected 1 or more");
     const fs::path directory = model_directory(options.model);
     const Readings readings = read(options, directory);
     const std::optional<Tokenizer> tokenizer = find_tokenizer(directory);
@@ -338,7 +337,7 @@ void add_lens(CLI::App& app) {
     add_model_option(*command, options->model);
     add_prompt_options(*command, options->prompt);
     command->add_option("--top", options->top, "How many of the likeliest tokens")
-        ->check(not_negative())
+        ->check(whole_number(1))
         ->type_name("K")
         ->capture_default_str();
     command->add_option("--layers", options->layers, "Which layers, such as embedding,0,4:8 (default: all)")

@@ -8,7 +8,10 @@
 #include "gemma/parallel.hpp"
 #include "gemma/precision.hpp"
 
+#include <fmt/core.h>
+
 #include <charconv>
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <system_error>
@@ -32,11 +35,6 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
     const auto known = [](const std::string& text) {
         return text == "float32" || text == "bfloat16" ? "" : "found " + text + ", expected float32 or bfloat16";
     };
-    const auto positive = [](const std::string& text) {
-        return text.find('-') == text.npos && text.find_first_not_of('0') != text.npos
-                   ? ""
-                   : "found " + text + ", expected 1 or more";
-    };
     const std::string precision = options.precision.empty() ? "bfloat16 where the weights are" : options.precision;
     command
         .add_option("--precision", options.precision,
@@ -47,7 +45,7 @@ void add_compute_options(CLI::App& command, ComputeOptions& options) {
         ->check(CLI::Validator(known, ""));
     command.add_option("--threads", options.threads, "Threads to compute with (default: one for each core)")
         ->type_name("N")
-        ->check(CLI::Validator(positive, ""));
+        ->check(thread_count());
 }
 
 Model open_model(const std::filesystem::path& directory, const ComputeOptions& options) {
@@ -92,9 +90,41 @@ std::vector<int> parse_tokens(const std::string& text) {
     }
 }
 
-CLI::Validator not_negative() {
-    const auto complaint = [](const std::string& text) {
-        return text.find('-') == text.npos ? "" : "found " + text + ", expected 0 or more";
+CLI::Validator whole_number(std::size_t least, std::size_t most) {
+    const auto complaint = [least, most](const std::string& text) -> std::string {
+        std::size_t number = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+        if (error == std::errc::result_out_of_range || number > most) {
+            return fmt::format("found {}, expected at most {}", text, most);
+        }
+        if (error == std::errc() && end == text.data() + text.size() && number >= least) return "";
+        return fmt::format("found {}, expected a whole number, {} or more", text, least);
+    };
+    return CLI::Validator(complaint, "");
+}
+
+CLI::Validator not_negative() { return whole_number(0); }
+
+CLI::Validator thread_count() { return whole_number(1, 1024); }
+
+CLI::Validator any_number() {
+    const auto complaint = [](const std::string& text) -> std::string {
+        char* end = nullptr;
+        std::strtod(text.c_str(), &end);
+        if (!text.empty() && end == text.c_str() + text.size()) return "";
+        return fmt::format("found {}, expected a number such as 0.5", text);
+    };
+    return CLI::Validator(complaint, "");
+}
+
+CLI::Validator read_by(std::function<void(const std::string&)> read) {
+    const auto complaint = [read = std::move(read)](const std::string& text) -> std::string {
+        try {
+            read(text);
+            return "";
+        } catch (const Error& error) {
+            return error.what();
+        }
     };
     return CLI::Validator(complaint, "");
 }

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,10 +40,22 @@ std::filesystem::path embedded_model_named(const std::string& name);
 /// The tokenizer of a model directory; none where it has no tokenizer.model.
 std::optional<Tokenizer> find_tokenizer(const std::filesystem::path& directory);
 
-/// Token ids as --tokens takes them: "2,5,7". Throws an Error for anything else.
+/// Token ids as options take them: "2,5,7". Throws an Error for anything else.
 std::vector<int> parse_tokens(const std::string& text);
 
-/// For an option that is a count: CLI11 would read -1 as the largest number there is.
+/// For an option that is a whole number: CLI11 by itself would read -1 as the largest number there is.
+CLI::Validator whole_number(std::size_t least, std::size_t most = std::numeric_limits<std::size_t>::max());
+
+/// For an option that is a count.
 CLI::Validator not_negative();
+
+/// For an option that is a number of threads: more of them than any machine has cores would only wait for each other.
+CLI::Validator thread_count();
+
+/// For an option that is any number.
+CLI::Validator any_number();
+
+/// For an option whose text `read` reads: the Error that it throws is told with the option's name.
+CLI::Validator read_by(std::function<void(const std::string& text)> read);
 
 }  // namespace gemma

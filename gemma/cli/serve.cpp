@@ -444,7 +444,6 @@ private:
 };
 
 void serve(const ServeOptions& options) {
-    if (options.at_once == 0) fail("--at-once: found 0, expected 1 or more");
 #ifdef __GLIBC__
     // By itself malloc keeps freed memory for each group of threads, which many threads make many.
     ::mallopt(M_ARENA_MAX, 2);
@@ -469,11 +468,11 @@ void add_serve(CLI::App& app) {
         ->check(CLI::Range(0, 65535))
         ->capture_default_str();
     command->add_option("--at-once", options->at_once, "Requests that compute at a time")
-        ->transform(not_negative())
+        ->check(whole_number(1))
         ->capture_default_str();
     command
         ->add_option("--waiting", options->waiting, "Requests that may wait; more are told to come back (status 503)")
-        ->transform(not_negative())
+        ->check(not_negative())
         ->capture_default_str();
     command->add_option("--seconds", options->seconds, "The longest that a request may wait and compute")
         ->check(CLI::Range(1, 86400))

@@ -18,6 +18,7 @@ void add_generation_options(CLI::App& command, GenerateOptions& generation, Samp
         .add_option("--temperature", options.temperature,
                     "0: always the likeliest token; 1: as the model's probabilities say; above: bolder")
         ->type_name("X")
+        ->check(any_number())
         ->capture_default_str();
     command.add_option("--top-k", options.top_k, "With a temperature: draw from the K likeliest tokens; 0: all")
         ->type_name("K")
@@ -27,6 +28,7 @@ void add_generation_options(CLI::App& command, GenerateOptions& generation, Samp
         .add_option("--top-p", options.top_p,
                     "With a temperature: draw from the likeliest tokens that make up this probability; 1: all")
         ->type_name("P")
+        ->check(any_number())
         ->capture_default_str();
     command.add_option("--seed", options.seed, "With a temperature: the same seed gives the same text")
         ->type_name("N")
