@@ -150,7 +150,7 @@ void answer(Conversation& conversation, const std::string& message, bool typed) 
 }
 
 void run(const ChatArguments& options) {
-    Conversation conversation(options.model.empty() ? embedded_instruct_model() : std::filesystem::path(options.model),
+    Conversation conversation(options.model.empty() ? embedded_instruct_model() : given_directory(options.model),
                               options);
     Messages messages;
     if (messages.typed()) write_text("/new starts a new conversation, /quit ends, a line that ends in \\ goes on.\n\n");

@@ -158,8 +158,9 @@ private:
     std::vector<Row> rows_;
 };
 
-void inspect_config(const std::string& name) {
+void inspect_config(const std::string& name, bool check) {
     const Config config = find_config(name);
+    if (check) fail("--check: {} has no weights, expected a model directory or a .safetensors file", name);
     const std::vector<Parameter> all = parameters(config);
     fmt::print("{}: from its config, without weights\n\n", name);
     print_config(config);
@@ -233,8 +234,7 @@ void run(const std::string& name, bool check) {
     } else if (fs::path(name).extension() == ".safetensors") {
         inspect_file(name, check);
     } else {
-        if (check) fail("--check: {} has no weights, expected a model directory or a .safetensors file", name);
-        inspect_config(name);
+        inspect_config(name, check);
     }
 }
 

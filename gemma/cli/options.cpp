@@ -28,7 +28,13 @@ void add_model_option(CLI::App& command, std::string& model) {
 }
 
 std::filesystem::path model_directory(const std::string& model) {
-    return model.empty() ? embedded_model() : std::filesystem::path(model);
+    return model.empty() ? embedded_model() : given_directory(model);
+}
+
+std::filesystem::path given_directory(const std::string& model) {
+    if (!std::filesystem::exists(model)) fail("--model: there is no {}, expected a model directory", model);
+    if (!std::filesystem::is_directory(model)) fail("--model: {} is a file, expected a model directory", model);
+    return model;
 }
 
 void add_compute_options(CLI::App& command, ComputeOptions& options) {

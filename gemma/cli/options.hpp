@@ -22,6 +22,9 @@ void add_model_option(CLI::App& command, std::string& model);
 /// The directory that --model names; empty stands for the small model that comes with the program.
 std::filesystem::path model_directory(const std::string& model);
 
+/// The directory that --model names. Throws an Error where it is none.
+std::filesystem::path given_directory(const std::string& model);
+
 /// In which numbers, and on how many threads, a model computes.
 struct ComputeOptions {
     std::string precision{};  // "float32", "bfloat16"; empty: bfloat16 where the weights are bfloat16, else float32

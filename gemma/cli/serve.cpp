@@ -88,7 +88,7 @@ std::vector<std::unique_ptr<Served>> open_models(const std::string& option) {
         models.push_back(open_model(embedded_model(), "nano"));
         models.push_back(open_model(embedded_instruct_model(), "nano instruct"));
     } else {
-        models.push_back(open_model(option, fs::canonical(option).filename().string()));
+        models.push_back(open_model(given_directory(option), fs::canonical(option).filename().string()));
     }
     return models;
 }

@@ -114,7 +114,7 @@ class TokenTexts {
 public:
     // With --model its tokenizer; else that of the small model that has the trace's model's name.
     TokenTexts(const TraceFile& trace, const std::string& model) : tokens_(trace.header().tokens) {
-        const fs::path directory = model.empty() ? embedded_model_named(trace.header().model) : fs::path(model);
+        const fs::path directory = model.empty() ? embedded_model_named(trace.header().model) : given_directory(model);
         if (directory.empty()) return;
         tokenizer_.emplace(directory / "tokenizer.model");
         const int largest = tokens_.empty() ? 0 : *std::max_element(tokens_.begin(), tokens_.end());

@@ -95,7 +95,7 @@ void view(const ViewOptions& options) {
         }
     }
     const bool asked_for = !options.model.empty();
-    const fs::path directory = asked_for ? fs::path(options.model) : embedded_model_named(trace.header().model);
+    const fs::path directory = asked_for ? given_directory(options.model) : embedded_model_named(trace.header().model);
     const std::optional<Model> model = find_model(directory, trace, asked_for);
     const std::optional<Tokenizer> tokenizer = model ? find_tokenizer(directory) : std::nullopt;
 

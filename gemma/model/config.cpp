@@ -206,8 +206,8 @@ Config find_config(const std::string& name) {
     if (name == "gemma-7b") return gemma_7b();
     if (fs::is_directory(name)) return read_config(fs::path(name) / "config.json");
     if (fs::path(name).extension() == ".json") return read_config(name);
-    fail("found \"{}\", expected gemma-2b, gemma-7b, a model directory or a config.json{}", name,
-         conversion_hint(name));
+    fail("found \"{}\"{}, expected gemma-2b, gemma-7b, a model directory or a config.json{}", name,
+         fs::exists(name) ? "" : ", which does not exist", conversion_hint(name));
 }
 
 }  // namespace gemma

@@ -195,7 +195,10 @@ TEST_CASE("A config is found by a built-in name, a directory or a file") {
     const auto message = [](const fs::path& name) { return message_of<Error>([&] { find_config(name.string()); }); };
     const TemporaryDirectory directory;
     CHECK(contains(message("gemma-3b"),
-                   "found \"gemma-3b\", expected gemma-2b, gemma-7b, a model directory or a config.json"));
+                   "found \"gemma-3b\", which does not exist, expected gemma-2b, gemma-7b, a model directory or a "
+                   "config.json"));
+    write_file(directory / "notes.txt", "x");
+    CHECK(contains(message(directory / "notes.txt"), "notes.txt\", expected gemma-2b"));
     CHECK(contains(message(directory / "none.json"), "none.json: no such file"));
     CHECK(contains(message(directory.path()),
                    "config.json: no such file, expected the config.json of a model directory"));
