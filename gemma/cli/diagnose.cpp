@@ -369,9 +369,10 @@ void add_diagnose(CLI::App& app) {
     const auto options = std::make_shared<DiagnoseArguments>();
     command->add_option("other", options->other, "Trace of the same text by another program")->type_name("OTHER");
     add_model_option(*command, options->model);
-    add_prompt_options(*command, options->prompt);
+    add_prompt_options(*command, options->prompt, "--prompt");
     command->add_option("--text", options->text, "What the program wrote greedily after the prompt")->type_name("TEXT");
     command->add_option("--text-tokens", options->text_tokens, "The same as token ids, such as 2,5,7")
+        ->check(read_by(parse_tokens))
         ->type_name("IDS");
     command
         ->add_option("--pairs", options->pairs,

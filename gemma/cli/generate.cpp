@@ -2,6 +2,7 @@
 #include "gemma/text/generate.hpp"
 #include "gemma/cli/commands.hpp"
 #include "gemma/cli/options.hpp"
+#include "gemma/cli/prompt.hpp"
 #include "gemma/cli/text_output.hpp"
 #include "gemma/error.hpp"
 #include "gemma/model/model.hpp"
@@ -14,9 +15,8 @@
 
 #include <chrono>
 #include <filesystem>
-#include <iostream>
-#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,19 +37,11 @@ Examples:
 
 struct GenerateArguments {
     std::string model;
-    std::string prompt;
+    std::optional<std::string> prompt;
     ComputeOptions computing;
     GenerateOptions generation;
     SamplerOptions sampling;
 };
-
-// "-" stands for standard input, without the line end that closes it.
-std::string prompt_text(const std::string& prompt) {
-    if (prompt != "-") return prompt;
-    std::string text(std::istreambuf_iterator<char>(std::cin), {});
-    if (!text.empty() && text.back() == '\n') text.pop_back();
-    return text;
-}
 
 std::vector<int> prompt_tokens(const Tokenizer& tokenizer, const std::string& text, std::size_t context) {
     try {
@@ -105,15 +97,15 @@ private:
 };
 
 void run(const GenerateArguments& options) {
+    if (!options.prompt) fail("found no prompt, expected a text to continue, such as \"Once upon a time\"");
     const std::filesystem::path directory = model_directory(options.model);
     Sampler sampler(options.sampling);
     const Tokenizer tokenizer(directory / "tokenizer.model");
     const Model model = open_model(directory, options.computing);
     KVCache cache(model.config(), model.config().max_position_embeddings, model.precision());
-    const std::string text = prompt_text(options.prompt);
-    const std::vector<int> prompt = prompt_tokens(tokenizer, text, context_size(model, cache));
+    const std::vector<int> prompt = prompt_tokens(tokenizer, *options.prompt, context_size(model, cache));
 
-    write_prompt(text);
+    write_prompt(*options.prompt);
     Stopwatch stopwatch;
     const Generation generation =
         write_generation(model, tokenizer, cache, prompt, sampler, options.generation, [&](int) {
@@ -130,9 +122,7 @@ void add_generate(CLI::App& app) {
     CLI::App* const command = app.add_subcommand("generate", "Continue a text");
     const auto options = std::make_shared<GenerateArguments>();
     add_model_option(*command, options->model);
-    command->add_option("prompt,--prompt", options->prompt, "The text to continue; - reads it from standard input")
-        ->type_name("TEXT")
-        ->required();
+    add_prompt(*command, options->prompt, "The text to continue");
     add_generation_options(*command, options->generation, options->sampling);
     add_compute_options(*command, options->computing);
     command->footer(generate_footer);

@@ -87,8 +87,7 @@ std::vector<int> parse_tokens(const std::string& text) {
         int token = 0;
         const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), token);
         if (error != std::errc() || end != number.data() + number.size() || token < 0) {
-            fail("--tokens: found \"{}\" in \"{}\", expected token ids with commas between them, such as 2,5,7", number,
-                 text);
+            fail("found \"{}\" in \"{}\", expected token ids with commas between them, such as 2,5,7", number, text);
         }
         tokens.push_back(token);
         if (number.size() == rest.size()) return tokens;

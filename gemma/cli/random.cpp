@@ -69,6 +69,8 @@ private:
 };
 
 void run(const RandomArguments& options) {
+    if (options.config.empty())
+        fail("found no config, expected gemma-2b, gemma-7b, a model directory or a config.json");
     const Config config = find_config(options.config);
     // Ctrl-C ends the writing as an error does, so that the unfinished files go.
     std::signal(SIGINT, interrupt);
@@ -93,8 +95,7 @@ void add_random(CLI::App& app) {
     const auto options = std::make_shared<RandomArguments>();
     CLI::App* const command = app.add_subcommand("random", "Write a model of any size with random weights");
     command->add_option("config,--config", options->config, "gemma-2b, gemma-7b, a model directory or a config.json")
-        ->type_name("CONFIG")
-        ->required();
+        ->type_name("CONFIG");
     command->add_option("--out", options->directory, "The directory to write; must be new or empty")
         ->type_name("DIR")
         ->required();

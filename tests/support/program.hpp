@@ -26,11 +26,12 @@ struct Run {
     std::string err;
 };
 
-/// Runs `gemma ARGUMENTS`, with the arguments as a shell reads them, in a folder.
+/// Runs `gemma ARGUMENTS` in a folder, with the arguments as a shell reads them. Input is empty, unless they say
+/// < FILE.
 inline Run run(const std::string& arguments, const std::filesystem::path& folder) {
     const TemporaryDirectory output;
-    const std::string command = "cd '" + folder.string() + "' && '" GEMMA_PROGRAM "' " + arguments + " > '" +
-                                (output / "out").string() + "' 2> '" + (output / "err").string() + "' < /dev/null";
+    const std::string command = "cd '" + folder.string() + "' && '" GEMMA_PROGRAM "' < /dev/null " + arguments +
+                                " > '" + (output / "out").string() + "' 2> '" + (output / "err").string() + "'";
     const int status = std::system(command.c_str());
     REQUIRE(WIFEXITED(status));
     return {WEXITSTATUS(status), read_file(output / "out"), read_file(output / "err")};
