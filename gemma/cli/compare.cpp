@@ -78,11 +78,7 @@ Traces read_traces(const CompareOptions& options) {
 }
 
 DType precision_of_both(const Traces& traces, const CompareOptions& options) {
-    if (!options.precision.empty()) {
-        const DType precision = parse_dtype(options.precision);
-        if (precision == DType::int64) fail("--precision: found int64, expected float32, bfloat16 or float16");
-        return precision;
-    }
+    if (!options.precision.empty()) return parse_dtype(options.precision);
     return coarser(precision_of(traces.reference, traces.reference.header().precision),
                    precision_of(traces.other, traces.other.header().precision));
 }
@@ -353,16 +349,19 @@ void add_compare(CLI::App& app) {
         ->add_option("--layout", options->layout,
                      "Which axis comes first where a shape does not tell: tokens-first,\n"
                      "heads-first, or ggml for shapes from the innermost axis on")
+        ->check(read_by(parse_layout))
         ->type_name("LAYOUT");
     command
         ->add_option("--config", options->config,
                      "The model's sizes, where neither trace tells them: gemma-2b,\n"
                      "gemma-7b, a model directory, or a config.json")
+        ->check(read_by(find_config))
         ->type_name("MODEL");
     command
         ->add_option("--precision", options->precision,
                      "Judge by the roundings of float32, bfloat16 or float16\n"
                      "(default: what the traces were computed in)")
+        ->check(CLI::IsMember({"float32", "bfloat16", "float16"}))
         ->type_name("P");
     command->add_flag("--all", options->all,
                       "Show every row: also those long after the first that differs,\n"

@@ -387,6 +387,7 @@ void add_diagnose(CLI::App& app) {
         ->add_option("--layout", options->layout,
                      "Which axis comes first in OTHER where shapes do not tell:\n"
                      "auto, tokens-first, heads-first, ggml")
+        ->check(read_by(parse_layout))
         ->type_name("L")
         ->capture_default_str();
     command->add_flag("--json", options->json, "Write JSON");

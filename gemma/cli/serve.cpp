@@ -228,6 +228,10 @@ public:
     // The port it got: the one asked for, or any free one for 0.
     int bind(int port) {
         port_ = port == 0 ? server_.bind_to_any_port(host_) : server_.bind_to_port(host_, port) ? port : -1;
+        // Where no port of the host is free, the host is what is wrong.
+        if (port_ < 0 && httplib::Server().bind_to_any_port(host_) < 0) {
+            fail("--host: {} cannot be listened on, expected an address or a name of this machine", host_);
+        }
         if (port_ < 0) fail("--port: {} on {} cannot be listened on, expected a free port (0: any)", port, host_);
         server_.widen_queue();
         return port_;

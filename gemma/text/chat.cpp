@@ -1,6 +1,7 @@
 #include "gemma/text/chat.hpp"
 
 #include "gemma/strings.hpp"
+#include "gemma/text/utf8.hpp"
 
 #include <array>
 #include <string>
@@ -43,6 +44,7 @@ void append(std::vector<int>& tokens, const std::vector<int>& more) {
 }  // namespace
 
 std::vector<int> user_turn(const Tokenizer& tokenizer, std::string_view text, bool first) {
+    require_utf8("the text", text);  // before the frame is around it: the offset in the message is the user's
     std::vector<int> tokens;
     if (first) {
         tokens = {SpecialTokens::bos};

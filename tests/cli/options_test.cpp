@@ -30,3 +30,28 @@ TEST_CASE("options that are numbers say what they expect") {
         check_error("lens --tokens 2 --top " + top, folder, "--top: found " + top + ", expected a whole number, 1 or");
     }
 }
+
+TEST_CASE("options of a few words and lists of tokens are named when they are refused") {
+    const TemporaryDirectory folder;
+    check_error("diagnose --prompt x --text-tokens 5,x", folder, "--text-tokens: found \"x\" in \"5,x\"");
+    check_error("serve --host 192.0.2.1", folder, "--host: 192.0.2.1 cannot be listened on");  // nobody's address
+    check_error("compare a b --layout foo", folder, "--layout: found layout \"foo\", expected auto");
+    check_error("diagnose a --layout foo", folder, "--layout: found layout \"foo\", expected auto");
+    check_error("compare a b --config foo", folder, "--config: found \"foo\", which does not exist, expected gemma-2b");
+    check_error("compare a b --precision foo", folder, "--precision: ");
+    check_error("compare a b --precision int64", folder, "--precision: ");
+}
+
+TEST_CASE("--model: no directory, and a file") {
+    const TemporaryDirectory folder;
+    write_file(folder / "file", "x");
+    SafetensorsWriter(folder / "t.safetensors", {{"tokens", DType::int64, {0}}}, {{"format_version", "1"}}).finish();
+    for (const std::string command :
+         {"generate x", "chat", "trace --tokens 2 --out new.safetensors", "lens --tokens 2", "bench", "serve",
+          "diagnose t.safetensors", "view t.safetensors --out page.html", "show t.safetensors tokens"}) {
+        check_error(command + " --model none", folder, "--model: there is no none, expected a model directory");
+        check_error(command + " --model file", folder, "--model: file is a file, expected a model directory");
+    }
+    check_error("inspect none", folder, "found \"none\", which does not exist, expected gemma-2b");
+    check_error("inspect --check none", folder, "found \"none\", which does not exist, expected gemma-2b");
+}

@@ -139,6 +139,8 @@ TEST_CASE("prompts: empty, not UTF-8, too long") {
     CHECK(empty.err == "");
     check_error("generate \"$(printf 'a\\377b')\"", folder, "the text has byte 0xFF at offset 1, expected UTF-8");
     check_error("trace --prompt \"$(printf '\\300\\257')\" --out t.safetensors", folder, "byte 0xC0 at offset 0");
+    write_file(folder / "message", "ab\377\n");
+    check_error("chat < message", folder, "the text has byte 0xFF at offset 2, expected UTF-8");
     const std::size_t context = read_config(embedded_model() / "config.json").max_position_embeddings;
     write_file(folder / "long.txt", std::string(2 * context, '\x01'));  // a token a byte: no piece covers it
     const TemporaryDirectory other;
