@@ -6,12 +6,14 @@
 #include "viz/console.hpp"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -32,9 +34,44 @@ constexpr const char* main_footer = R"(Examples (without --model they use the sm
 
 gemma SUBCOMMAND --help tells more.)";
 
-// What CLI11 says of a wrong command line, in one line.
-std::string one_line(const CLI::App*, const CLI::Error& error) {
-    return fmt::format("gemma: {} (see gemma --help)\n", error.what());
+std::string names_of_subcommands(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+    return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// The option that was given more often than it can be, and what it was given; empty when there is none.
+std::string given_too_often(const CLI::App& command) {
+    for (const CLI::Option* option : command.get_options()) {
+        const int most = option->get_items_expected_max();
+        if (most < 1 || option->count() <= static_cast<std::size_t>(most)) continue;
+        return fmt::format("{}: found {}, expected one", option->get_name(), fmt::join(option->results(), " and "));
+    }
+    return "";
+}
+
+// What is wrong with a command line. An argument that nobody takes is named before one that is missing: it was meant
+// to be that one.
+std::string complaint(const CLI::App& app, const CLI::Error& error) {
+    const std::vector<CLI::App*> chosen = app.get_subcommands();
+    const std::vector<std::string> unknown = app.remaining(true);
+    if (chosen.empty()) {
+        return fmt::format("found {}, expected a subcommand: {}", unknown.empty() ? "none" : unknown.front(),
+                           names_of_subcommands(app));
+    }
+    const CLI::App& command = *chosen.front();
+    if (!unknown.empty()) {
+        return fmt::format("found {}, which gemma {} does not take", fmt::join(unknown, " "), command.get_name());
+    }
+    const std::string too_often = given_too_often(command);
+    return too_often.empty() ? error.what() : too_often;
+}
+
+// In one line, with the help that tells more.
+std::string one_line(const CLI::App* app, const CLI::Error& error) {
+    const std::vector<CLI::App*> chosen = app->get_subcommands();
+    return fmt::format("gemma: {} (see gemma {}--help)\n", viz::printable(complaint(*app, error)),
+                       chosen.empty() ? "" : chosen.front()->get_name() + " ");
 }
 
 int run(int argc, char** argv) {

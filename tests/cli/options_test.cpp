@@ -55,3 +55,37 @@ TEST_CASE("--model: no directory, and a file") {
     check_error("inspect none", folder, "found \"none\", which does not exist, expected gemma-2b");
     check_error("inspect --check none", folder, "found \"none\", which does not exist, expected gemma-2b");
 }
+
+TEST_CASE("a wrong command line: what is wrong with it, and whose help tells more") {
+    const TemporaryDirectory folder;
+    check_error("", folder, "found none, expected a subcommand: generate, chat, trace, ");
+    check_error("foo", folder, "found foo, expected a subcommand: generate, chat, trace, ");
+    check_error("foo", folder, "(see gemma --help)");
+    check_error("generate -x", folder, "found -x, which gemma generate does not take (see gemma generate --help)");
+    check_error("show -x", folder, "found -x, which gemma show does not take (see gemma show --help)");
+    check_error("generate a b c", folder, "found b c, which gemma generate does not take");
+    check_error("generate a --prompt b", folder, "--prompt: found a and b, expected one (see gemma generate --help)");
+    check_error("chat \"$(printf 'a\\nb')\"", folder, "found a\\nb, which gemma chat does not take");
+}
+
+TEST_CASE("a prompt may be an argument of its own, an option, or standard input") {
+    const TemporaryDirectory folder;
+    for (const std::string command : {"lens --json ", "trace --ablate model.norm "}) {
+        const Run option = run(command + "--prompt 'Once upon'", folder.path());
+        CHECK(option.code == 0);
+        CHECK(run(command + "'Once upon'", folder.path()).out == option.out);
+        CHECK(run(command + "--prompt '' ", folder.path()).out != option.out);
+        write_file(folder / "prompt", "Once upon\n");
+        CHECK(run(command + "- < prompt", folder.path()).out == option.out);
+        CHECK(contains(run("lens --help", folder.path()).out, "\n  prompt TEXT "));
+    }
+    check_error("lens", folder, "found neither a prompt nor --tokens, expected one of them");
+    check_error("lens a --tokens 2", folder, "--tokens");
+    check_error("generate", folder, "found no prompt, expected a text to continue");
+    check_error("random --out model", folder, "found no config, expected gemma-2b, gemma-7b");
+    for (const std::string command : {"generate", "random"}) {
+        const std::string help = run(command + " --help", folder.path()).out;
+        CHECK_FALSE(contains(help, "prompt TEXT REQUIRED"));
+        CHECK_FALSE(contains(help, "config CONFIG REQUIRED"));
+    }
+}
