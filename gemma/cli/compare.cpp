@@ -269,22 +269,37 @@ nlohmann::ordered_json json_of(const TensorComparison& tensor, const TensorVerdi
     return json;
 }
 
+// All but the tensors, which are not compared where the runs differ.
+nlohmann::ordered_json json_of(const Traces& traces, const CompareOptions& options, const std::string& verdict) {
+    return {{"reference", json_of(traces.reference, options.reference)},
+            {"other", json_of(traces.other, options.other)},
+            {"precision", to_string(precision_of_both(traces, options))},
+            {"same", false},
+            {"first", nullptr},
+            {"verdict", verdict},
+            {"tensors", nlohmann::ordered_json::array()}};
+}
+
+void print(const nlohmann::ordered_json& json) {
+    fmt::print("{}\n", json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 void print_json(const Traces& traces, const Comparison& comparison, const Verdict& verdict,
                 const CompareOptions& options) {
-    nlohmann::ordered_json tensors = nlohmann::ordered_json::array();
+    nlohmann::ordered_json json = json_of(traces, options, explain(comparison, verdict));
+    json["same"] = verdict.same();
+    if (verdict.first) json["first"] = comparison.tensors[*verdict.first].name;
     for (std::size_t i = 0; i < comparison.tensors.size(); ++i) {
-        tensors.push_back(json_of(comparison.tensors[i], verdict.tensors[i]));
+        json["tensors"].push_back(json_of(comparison.tensors[i], verdict.tensors[i]));
     }
-    const nlohmann::ordered_json json = {
-        {"reference", json_of(traces.reference, options.reference)},
-        {"other", json_of(traces.other, options.other)},
-        {"precision", to_string(verdict.precision)},
-        {"same", verdict.same()},
-        {"first", verdict.same() ? nlohmann::ordered_json(nullptr)
-                                 : nlohmann::ordered_json(comparison.tensors[*verdict.first].name)},
-        {"verdict", explain(comparison, verdict)},
-        {"tensors", tensors}};
-    fmt::print("{}\n", json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print(json);
+}
+
+// Runs of other tokens: what follows from them differs anyway.
+[[noreturn]] void tell_other_runs(const std::string& how, const Traces& traces, const CompareOptions& options) {
+    if (!options.json) exit_different(how);
+    print(json_of(traces, options, how));
+    throw CLI::RuntimeError(exit_code_different);
 }
 
 Comparison compare_records(const Traces& traces, const CompareOptions& options) {
@@ -299,10 +314,9 @@ void compare_files(const CompareOptions& options) {
     const Traces traces = read_traces(options);
     const ForeignTrace &reference = traces.reference, &other = traces.other;
 
-    // What follows from other tokens differs anyway.
     const std::string runs =
         different_runs(reference.header().tokens, reference.range(), other.header().tokens, other.range());
-    if (!runs.empty()) exit_different(runs);
+    if (!runs.empty()) tell_other_runs(runs, traces, options);
 
     const Comparison comparison = compare_records(traces, options);
     const Verdict verdict = judge(comparison, precision_of_both(traces, options), options.tolerance.has_value());

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -256,6 +257,19 @@ TEST_CASE("gemma compare: a part with the whole, and other tokens") {
     CHECK(contains(part.out, "1 within tolerance, 0 differ, 71 only in a.safetensors\n"));
     CHECK_FALSE(contains(part.out, "model.norm"));
     CHECK(contains(run("compare a.safetensors b.safetensors --all", folder.path()).out, "model.norm"));
+
+    const Run as_json = run("compare a.safetensors c.safetensors --json", folder.path());
+    CHECK(as_json.code == 1);
+    const nlohmann::json parted = nlohmann::json::parse(as_json.out);
+    CHECK(parted["same"] == false);
+    CHECK(parted["first"].is_null());
+    CHECK(parted["verdict"] == "the tokens differ: token 1 is 5 and 6");
+    CHECK(parted["tensors"] == nlohmann::json::array());
+    const nlohmann::json whole =
+        nlohmann::json::parse(run("compare a.safetensors b.safetensors --json", folder.path()).out);
+    CHECK(whole["same"] == true);
+    for (const auto& [key, value] : whole.items()) CHECK(parted.contains(key));
+    CHECK(parted.size() == whole.size());
 
     const Run tokens = run("compare a.safetensors c.safetensors", folder.path());
     CHECK(tokens.code == 1);
