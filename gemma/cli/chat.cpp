@@ -136,11 +136,17 @@ private:
     bool typed_ = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
 };
 
+// A word behind a slash, and nothing else: meant for the program, not for the model.
+bool is_command(const std::string& text) {
+    return text.size() > 1 && text[0] == '/' && text.find_first_of(" \n") == text.npos;
+}
+
 bool is_blank(const std::string& text) { return text.find_first_not_of(" \t\n") == text.npos; }
 
 // A person who types may go on after a message that cannot be used; a script should hear of it by the exit code.
 void answer(Conversation& conversation, const std::string& message, bool typed) {
     try {
+        if (is_command(message)) fail("found {}, expected a message, /new (a new conversation) or /quit", message);
         conversation.answer(message);
     } catch (const Error& error) {
         if (!typed) throw;
