@@ -40,13 +40,14 @@ constexpr std::size_t pairs_of_large_model = 3;
 constexpr const char* diagnose_footer =
     R"(OTHER is a trace of the same text by another program, with as many or as few tensors as it has; the more, the closer
 to the fault the search begins. Where it has no tokens, --tokens or --prompt says what was run. With --text there need
-be no trace: the mistakes are ranked by how likely they make the text that the program wrote greedily.
+be no trace: the model and its mistakes are ranked by how many tokens of the text that the program wrote greedily are the
+likeliest up to the first that is not, then by the text's probability.
 Exit code: 0 no mistake, 1 a difference, known or not, 2 bad input.
 
 Examples:
   gemma diagnose theirs.safetensors
   gemma diagnose theirs.safetensors --model gemma-2b --prompt "Once upon a time"
-  gemma diagnose --prompt "Once upon a time" --text " there was a little girl"
+  gemma diagnose --prompt "Once upon a time" --text ", Zoe. Zoe had a little puppy"
   gemma diagnose --list)";
 
 struct DiagnoseArguments {
@@ -298,6 +299,19 @@ void print_text(const std::vector<TextAttempt>& attempts, std::size_t said) {
     }
 }
 
+// What the ranking comes to.
+std::string verdict_of(const std::vector<TextAttempt>& attempts) {
+    const TextAttempt& closest = attempts.front();
+    if (closest.mistakes.empty() && !closest.first) {
+        return viz::Console().green("no mistake needed: the model says this text");
+    }
+    if (closest.first == 0) {
+        return viz::Console().red(
+            "nothing found: neither the model nor any of the mistakes begins the text with its first token");
+    }
+    return viz::Console().bold("closest: " + joined(closest.mistakes));
+}
+
 // The text as the clean pass says it; nothing when it is not among them.
 const TextAttempt& clean_of(const std::vector<TextAttempt>& attempts) {
     return *std::find_if(attempts.begin(), attempts.end(), [](const TextAttempt& a) { return a.mistakes.empty(); });
@@ -328,9 +342,7 @@ void diagnose_text(const DiagnoseArguments& options) {
     } else {
         fmt::print("text   {} tokens after a prompt of {}\n\n", said, prompt);
         print_text(attempts, said);
-        const std::string verdict = is_clean ? viz::Console().green("no mistake needed: the model says this text")
-                                             : viz::Console().bold("closest: " + joined(attempts.front().mistakes));
-        fmt::print("\n{}\n", verdict);
+        fmt::print("\n{}\n", verdict_of(attempts));
     }
     if (!is_clean) throw CLI::RuntimeError(exit_code_different);
 }

@@ -351,7 +351,8 @@ bool says_better(const TextAttempt& a, const TextAttempt& b) {
         return attempt.first.value_or(std::numeric_limits<std::size_t>::max());
     };
     if (agreeing(a) != agreeing(b)) return agreeing(a) > agreeing(b);
-    if (a.mistakes.empty() != b.mistakes.empty()) return a.mistakes.empty();  // no mistake explains more than one
+    const bool whole = !a.first;  // a text that the model says as it is needs no mistake
+    if (whole && a.mistakes.empty() != b.mistakes.empty()) return a.mistakes.empty();
     if (std::isnan(a.log_probability) || std::isnan(b.log_probability)) {
         return std::isnan(b.log_probability) && !std::isnan(a.log_probability);
     }

@@ -89,7 +89,8 @@ struct TextAttempt {
 };
 
 /// The clean pass, then each mistake, by how well it says tokens `prompt_tokens` … of a text that a program wrote
-/// greedily: by the tokens up to the first that was not the likeliest, then by its probability.
+/// greedily: by the tokens up to the first that was not the likeliest, then by its probability. Of those that say all
+/// of it the clean pass is first.
 std::vector<TextAttempt> diagnose_text(const Model& model, const std::vector<int>& tokens, std::size_t prompt_tokens,
                                        const DiagnoseOptions& options = {});
 

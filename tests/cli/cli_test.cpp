@@ -143,6 +143,32 @@ TEST_CASE("gemma trace --generate: the record covers the tokens that follow") {
     check_error("trace --model tiny --tokens 2,5 --generate 2 --range 0:5 --out t.safetensors", folder, "4 tokens");
 }
 
+TEST_CASE("gemma diagnose: a text names the mistake that wrote it, or says that nothing is found") {
+    const TemporaryDirectory folder;
+    const std::string text = "--prompt \"Once upon a time\" --text \", Zoe. Zoe had a little puppy\"";
+    CHECK(contains(run("diagnose --help", folder.path()).out, "gemma diagnose " + text));
+    const Run found = run("diagnose " + text, folder.path());
+    CHECK(found.code == 1);
+    CHECK(last_line(found.out) == "closest: rope-backwards");
+    const Run nothing = run("diagnose --prompt 'Once upon a time' --text ' there was a little girl'", folder.path());
+    CHECK(nothing.code == 1);
+    CHECK(last_line(nothing.out) ==
+          "nothing found: neither the model nor any of the mistakes begins the text with its first token");
+    const Run clean = run("diagnose --prompt 'Once upon a time' --text ', there was a girl'", folder.path());
+    CHECK(clean.code == 0);
+    CHECK(last_line(clean.out) == "no mistake needed: the model says this text");
+}
+
+TEST_CASE("gemma chat: a word behind a slash is no message") {
+    const TemporaryDirectory folder;
+    write_file(folder / "help", "/help\n");
+    check_error("chat < help", folder, "found /help, expected a message, /new (a new conversation) or /quit");
+    write_file(folder / "quit", "/new\n/quit\n");
+    CHECK(run("chat < quit", folder.path()).code == 0);
+    write_file(folder / "message", "/ is a slash.\n");
+    CHECK(run("chat --max-tokens 1 < message", folder.path()).code == 0);
+}
+
 TEST_CASE("gemma view writes a page") {
     const TemporaryDirectory folder;
     write_model(folder / "tiny");

@@ -190,6 +190,24 @@ TEST_CASE("a factor and another order are seen where no mistake is known") {
     CHECK(by_order.reordered);
 }
 
+TEST_CASE("texts that are said equally far are ranked by their probability, also the clean pass") {
+    const Model model = tiny_model(tiny_config(), 13);
+    const Matrix logits = forward_with({}, model, eight_tokens);
+    const float* row = &logits(logits.shape(0) - 1, 0);
+    std::vector<int> text = eight_tokens;
+    text.push_back(static_cast<int>(std::min_element(row, row + logits.shape(1)) - row));
+    const std::vector<TextAttempt> attempts = diagnose_text(model, text, eight_tokens.size());
+    CHECK(std::is_sorted(attempts.begin(), attempts.end(), [](const TextAttempt& a, const TextAttempt& b) {
+        return a.first.has_value() == b.first.has_value() ? a.log_probability > b.log_probability
+                                                          : !a.first.has_value();
+    }));
+    const auto clean = std::find_if(attempts.begin(), attempts.end(),
+                                    [](const TextAttempt& attempt) { return attempt.mistakes.empty(); });
+    CHECK(clean->first == 0);
+    CHECK(clean != std::find_if(attempts.begin(), attempts.end(),
+                                [](const TextAttempt& attempt) { return attempt.first == 0; }));
+}
+
 TEST_CASE("a text is said best by the mistake that wrote it") {
     const Model model = tiny_model(tiny_config(), 13);
     for (const std::vector<std::string>& made : {std::vector<std::string>{}, {"rope-interleaved"}}) {
@@ -206,6 +224,7 @@ TEST_CASE("a text is said best by the mistake that wrote it") {
         CHECK_FALSE(wrote->first.has_value());
         CHECK(wrote->log_probability < 0);
         CHECK_FALSE(attempts.front().first.has_value());
+        if (made.empty()) CHECK(attempts.front().mistakes.empty());
     }
     CHECK(error_message([&] { diagnose_text(model, eight_tokens, eight_tokens.size()); }).find("8 tokens") !=
           std::string::npos);
