@@ -170,8 +170,10 @@ void print_list(const TraceFile& trace, const ShowOptions& options, const viz::C
     const std::vector<std::string> lines = viz::lines(table);
     const std::size_t width = viz::width_of(lines[1]);
     const std::string what = options.token ? fmt::format("row of token {}", *options.token) : "row of the last token";
+    std::string rule;
+    for (std::size_t i = 0; i < row_width; ++i) rule += "─";
     fmt::print("{}\n", console.dim(viz::padded(lines[0], width) + "  " + what));
-    fmt::print("{}\n", console.dim(lines[1]));
+    fmt::print("{}\n", console.dim(viz::padded(lines[1], width) + "  " + rule));
     for (std::size_t i = 0; i < lines_of_rows.size(); ++i) {
         fmt::print("{}  {}\n", viz::padded(lines[i + 2], width), console.cyan(lines_of_rows[i]));
     }
@@ -243,7 +245,31 @@ void print_row(const std::vector<double>& row, bool logits, const TokenTexts& te
     print(viz::lines(table));
 }
 
+// The tokens of the run are ids, not numbers to compute with.
+void print_tokens(const TraceFile& trace, const ShowOptions& options) {
+    if (options.token || options.head) {
+        fail("--{}: found it with tokens, expected the name of another tensor", options.token ? "token" : "head");
+    }
+    const TokenTexts texts(trace, options.model);
+    viz::Table table{{"place", "id"}, {}};
+    if (texts.known()) table.header.push_back("token");
+    for (const int token : trace.header().tokens) {
+        table.rows.push_back({std::to_string(table.rows.size()), std::to_string(token)});
+        if (texts.known()) table.rows.back().push_back(texts.of_id(static_cast<std::size_t>(token)));
+    }
+    print(viz::lines(table));
+}
+
+void require_name(const TraceFile& trace, const std::string& name) {
+    const std::vector<std::string> names = trace.names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    const std::string file = trace.path().string();
+    fail("{}: found no tensor \"{}\", expected one that gemma show {} lists", file, name, file);
+}
+
 void print_tensor(const TraceFile& trace, const ShowOptions& options, const viz::Console& console) {
+    if (options.name == "tokens") return print_tokens(trace, options);
+    require_name(trace, options.name);
     const Traced tensor(trace, options.name);
     if (options.head && !tensor.has_heads()) {
         fail("--head: found {}, but {} {} has no heads", *options.head, options.name, to_string(tensor.shape()));

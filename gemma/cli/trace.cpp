@@ -174,7 +174,9 @@ void print_summary(const std::string& file, std::size_t tensors, const std::vect
     fmt::print("tensors  {}\n", tensors);
     fmt::print("tokens   {}\n", tokens.size());
     for (std::size_t t = 0; t < std::min(tokens.size(), tokens_shown); ++t) {
-        fmt::print("  {:>5}  {:>6}  {}\n", t, tokens[t], piece_of(tokens[t], tokenizer));
+        fmt::print("  {:>5}  {:>6}", t, tokens[t]);
+        if (tokenizer) fmt::print("  {}", piece_of(tokens[t], tokenizer));
+        fmt::print("\n");
     }
     if (tokens.size() > tokens_shown) fmt::print("  ... {} more\n", tokens.size() - tokens_shown);
 }

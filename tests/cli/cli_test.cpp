@@ -87,6 +87,7 @@ TEST_CASE("gemma trace writes a trace file and says what is in it") {
     CHECK(trace.names().size() == 2 + 3 * 22 + 3 + 1);
     CHECK(trace.shape("lm_head") == Shape{3, tiny_config().vocab_size});
     CHECK(folder.entries() == 2);
+    CHECK(contains(all.out, "\n      2       7\n"));  // without a tokenizer a token has no text, and no room for one
 
     const Run part =
         run("trace --model tiny/ --tokens 2,5,7 --names 'model.layers.1.*' lm_head --range 1:3 --out part.safetensors",
@@ -351,6 +352,28 @@ TEST_CASE("gemma show: a list of the tensors, and one of them in shades and numb
     CHECK(run("show t.safetensors model.layers.0.self_attn.q_rope --token 1", folder.path()).code == 0);
 }
 
+TEST_CASE("gemma show: the tokens are ids, with their texts where a tokenizer is known") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    REQUIRE(run("trace --model tiny --tokens 2,5,90 --names lm_head --out ids.safetensors", folder.path()).code == 0);
+    const Run ids = run("show ids.safetensors tokens", folder.path());
+    CHECK(ids.code == 0);
+    CHECK(contains(ids.out, "place  id\n"));
+    CHECK(contains(ids.out, "    2  90\n"));
+    REQUIRE(run("trace --prompt 'Once' --names lm_head --out texts.safetensors", folder.path()).code == 0);
+    CHECK(contains(run("show texts.safetensors tokens", folder.path()).out, "    0    2  <bos>\n"));
+}
+
+TEST_CASE("gemma show: each column of the list has its rule") {
+    const TemporaryDirectory folder;
+    REQUIRE(run("trace --prompt 'Once' --names model.norm --out t.safetensors", folder.path()).code == 0);
+    const std::string list = run("show t.safetensors", folder.path()).out;
+    std::string rule;
+    for (int i = 0; i < 24; ++i) rule += "─";
+    CHECK(contains(list, "row of the last token\n"));
+    CHECK(contains(list, "  " + rule + "\n"));
+}
+
 TEST_CASE("gemma show: rows of a part of a run and of generated logits keep their places") {
     const TemporaryDirectory folder;
     REQUIRE(
@@ -375,7 +398,9 @@ TEST_CASE("gemma show: bad input") {
     check_error("show", folder, "");
     check_error("show absent.safetensors", folder, "absent.safetensors");
     check_error("show text", folder, "text");
-    check_error("show t.safetensors nothing", folder, "t.safetensors: found no tensor \"nothing\"");
+    check_error("show t.safetensors nothing", folder,
+                "t.safetensors: found no tensor \"nothing\", expected one that gemma show t.safetensors lists");
+    check_error("show t.safetensors tokens --token 1", folder, "--token: found it with tokens");
     check_error("show t.safetensors model.norm --head 0", folder, "--head: found 0, but model.norm");
     check_error("show t.safetensors model.norm --token 2", folder, "--token: found 2, expected 0 to 1");
     check_error("show t.safetensors --head 1", folder, "--head: found 1 without the name of a tensor");
