@@ -108,6 +108,14 @@ void require_no_gaps(const std::vector<Entry>& entries, std::size_t all_bytes, c
         fail("{}: found {} bytes of data, expected {}, where the last tensor ends", source, all_bytes, end);
 }
 
+// Whether the bytes that should tell a length are letters: then the file is a text, such as a JSON file.
+bool begins_with_text(const MappedFile& file) {
+    return std::all_of(file.data(), file.data() + length_bytes, [](std::byte byte) {
+        const int c = std::to_integer<int>(byte);
+        return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t';
+    });
+}
+
 // The header's text, after checks that it is all there.
 std::string_view header_of(const MappedFile& file, const std::string& source) {
     if (file.size() < length_bytes) {
@@ -117,6 +125,10 @@ std::string_view header_of(const MappedFile& file, const std::string& source) {
     std::uint64_t length = 0;
     for (std::size_t i = length_bytes; i-- > 0;) length = length << 8 | std::to_integer<std::uint64_t>(file.data()[i]);
     const std::size_t longest = std::min(longest_header, file.size() - length_bytes);
+    if (length > longest && begins_with_text(file)) {
+        const std::string begin(reinterpret_cast<const char*>(file.data()), length_bytes);
+        fail("{}: found a text that begins with {}, expected a .safetensors file", source, excerpt(begin));
+    }
     if (length > longest) {
         fail("{}: found a header of {} bytes, expected at most {}: no .safetensors file, or cut short", source, length,
              longest);

@@ -91,6 +91,17 @@ TEST_CASE("bad weights: cut short, missing, of another shape or type") {
     check_error(trace + "--tokens 2", folder, "model.embed_tokens.weight has shape [20, 120], expected [120, 20]");
 }
 
+TEST_CASE("a text where numbers should be is called a text") {
+    const TemporaryDirectory folder;
+    write_model(folder / "tiny");
+    write_file(folder / "text.json", "{\n \"a\": 1, \"b\": 2}\n");
+    const std::string told = "found a text that begins with \"{\\n \\\"a\\\":\", expected a .safetensors file";
+    check_error("show text.json", folder, "text.json: " + told);
+    std::filesystem::copy_file(folder / "text.json", folder / "tiny" / "model.safetensors",
+                               std::filesystem::copy_options::overwrite_existing);
+    check_error(trace + "--tokens 2", folder, "tiny/model.safetensors: " + told);
+}
+
 TEST_CASE("NaN and infinity in the weights are found, and named") {
     const TemporaryDirectory folder;
     write_model(folder / "tiny");
