@@ -209,6 +209,15 @@ void Lesson::number_rows() {
     for (std::size_t row = 0; row < rows; ++row) header_.tokens.push_back(static_cast<int>(row));
 }
 
+void Lesson::check_files() const {
+    if (!trace_file_.empty()) gemma::OutputFile{trace_file_};
+    if (!html_file_.empty()) gemma::OutputFile{html_file_};
+    if (figures_folder_.empty()) return;
+    fs::path there = fs::absolute(figures_folder_);  // what is there of the folder
+    while (!fs::exists(there)) there = there.parent_path();
+    if (!fs::is_directory(there)) gemma::fail("--figures: {} is a file, expected a folder", there.string());
+}
+
 void Lesson::write_files() {
     if (header_.tokens.empty()) number_rows();
     if (!trace_file_.empty()) {
@@ -227,7 +236,9 @@ void Lesson::write_files() {
         indented(console_.dim("the page: " + html_file_));
     }
     if (!figures_folder_.empty()) {
-        fs::create_directories(figures_folder_);
+        std::error_code error;
+        fs::create_directories(figures_folder_, error);
+        if (error) gemma::fail("--figures: {} cannot be made ({})", figures_folder_, error.message());
         for (const viz::Figure& figure : figures_) {
             gemma::write_text_file(fs::path(figures_folder_) / (figure.name + ".svg"), figure.svg);
         }
@@ -237,12 +248,23 @@ void Lesson::write_files() {
 
 // --- Running ---------------------------------------------------------------------------------------------------------
 
+namespace {
+
+// What CLI11 says of a wrong command line, in one line.
+std::string one_line(const CLI::App* app, const CLI::Error& error) {
+    return fmt::format("{0}: {1} (see {0} --help)\n", app->get_name(), viz::printable(error.what()));
+}
+
+}  // namespace
+
 int run(int argc, char** argv, const About& about, const std::function<void(Lesson&)>& tell) {
     CLI::App app(fmt::format("Lesson {}: {}. {}", about.name.substr(0, 2), about.title, about.promise), about.name);
     app.get_formatter()->column_width(32);
+    app.failure_message(one_line);
     try {
         Lesson lesson(about, app);
         app.parse(argc, argv);
+        lesson.check_files();
         lesson.begin();
         tell(lesson);
         return lesson.finish() ? 0 : 1;
@@ -250,7 +272,7 @@ int run(int argc, char** argv, const About& about, const std::function<void(Less
         return app.exit(error) == 0 ? 0 : 2;
     } catch (const std::exception& error) {
         std::fflush(stdout);
-        fmt::print(stderr, "{}: {}\n", about.name, error.what());
+        fmt::print(stderr, "{}: {}\n", about.name, viz::printable(error.what()));
         return 2;
     }
 }

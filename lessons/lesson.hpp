@@ -125,6 +125,7 @@ private:
     bool finish();
     void print_checks() const;
     void number_rows();
+    void check_files() const;  // that they can be written: better now than after the lesson
     void write_files();
     void print_figure(const std::string& title, const std::vector<std::string>& lines) const;
     void add_figure(const std::string& name, std::string svg, const std::string& caption);

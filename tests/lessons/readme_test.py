@@ -12,7 +12,8 @@ Processors sum in different orders, so the last digits of a decimal number in an
 The program:
   - prints the same when it runs again, but for lines that say "measured" and tables with a column that says so
   - fits 100 columns
-  - exits with 0 after --help and with 2 after an unknown option
+  - exits with 0 after --help
+  - refuses an unknown option, and a file or a folder that cannot be written, in one line with exit code 2, at once
 """
 
 import pathlib
@@ -154,6 +155,14 @@ def wrong_exit(program, folder, expected, *arguments):
     return [f"{' '.join(arguments) or 'the program'} exits with {code}, expected {expected}: {errors.strip()}"]
 
 
+def wrong_refusal(program, folder, *arguments):
+    code, output, errors = run(program, *arguments, folder=folder)
+    if code == 2 and output == "" and errors.startswith(f"{program.name}: ") and errors.count("\n") == 1:
+        return []
+    return [f"{' '.join(arguments)} exits with {code} and prints {len(output)} characters and the error \"{errors}\", "
+            f"expected 2, nothing and one line from {program.name}"]
+
+
 def complaints_about(program, readme_file):
     readme = readme_file.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
@@ -164,7 +173,10 @@ def complaints_about(program, readme_file):
         return (failed + wrong_excerpts(readme, output) + wrong_numbers(readme, output)
                 + wrong_pictures(readme, readme_file.parent, pathlib.Path(folder) / "pictures")
                 + wide_lines(output) + changed_lines(output, again)
-                + wrong_exit(program, folder, 0, "--help") + wrong_exit(program, folder, 2, "--no-such-option"))
+                + wrong_exit(program, folder, 0, "--help")
+                + wrong_refusal(program, folder, "--no-such-option")
+                + wrong_refusal(program, folder, "--html", "none/page.html")
+                + wrong_refusal(program, folder, "--figures", str(readme_file)))
 
 
 class SelfTest(unittest.TestCase):
