@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <utility>
 
 using namespace gemma;
 using namespace gemma::program;
@@ -70,16 +71,18 @@ TEST_CASE("a wrong command line: what is wrong with it, and whose help tells mor
 
 TEST_CASE("a prompt may be an argument of its own, an option, or standard input") {
     const TemporaryDirectory folder;
-    for (const std::string command : {"lens --json ", "trace --ablate model.norm "}) {
-        const Run option = run(command + "--prompt 'Once upon'", folder.path());
-        CHECK(option.code == 0);
-        CHECK(run(command + "'Once upon'", folder.path()).out == option.out);
-        CHECK(run(command + "--prompt '' ", folder.path()).out != option.out);
-        write_file(folder / "prompt", "Once upon\n");
-        CHECK(run(command + "- < prompt", folder.path()).out == option.out);
-        CHECK(contains(run("lens --help", folder.path()).out, "\n  prompt TEXT "));
+    write_file(folder / "prompt", "Once upon\n");
+    for (const auto& [command, rest] :
+         {std::pair("lens ", " --json"), {"trace ", " --ablate model.norm"}, {"generate ", " --max-tokens 2"}}) {
+        const auto output = [&](const std::string& prompt) { return run(command + prompt + rest, folder.path()).out; };
+        const std::string expected = output("--prompt 'Once upon'");
+        CHECK(expected != output("--prompt ''"));
+        CHECK(expected != "");
+        CHECK(output("'Once upon'") == expected);
+        CHECK(output("- < prompt") == expected);
+        CHECK(output("--prompt - < prompt") == expected);
     }
-    check_error("lens", folder, "found neither a prompt nor --tokens, expected one of them");
+    check_error("lens", folder, "found neither --prompt nor --tokens, expected one of them");
     check_error("lens a --tokens 2", folder, "--tokens");
     check_error("generate", folder, "found no prompt, expected a text to continue");
     check_error("random --out model", folder, "found no config, expected gemma-2b, gemma-7b");
