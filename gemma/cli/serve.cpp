@@ -88,7 +88,8 @@ std::vector<std::unique_ptr<Served>> open_models(const std::string& option) {
         models.push_back(open_model(embedded_model(), "nano"));
         models.push_back(open_model(embedded_instruct_model(), "nano instruct"));
     } else {
-        models.push_back(open_model(given_directory(option), fs::canonical(option).filename().string()));
+        const fs::path directory = given_directory(option);
+        models.push_back(open_model(directory, fs::canonical(directory).filename().string()));
     }
     return models;
 }

@@ -95,7 +95,7 @@ TEST_CASE("a text where numbers should be is called a text") {
     const TemporaryDirectory folder;
     write_model(folder / "tiny");
     write_file(folder / "text.json", "{\n \"a\": 1, \"b\": 2}\n");
-    const std::string told = "found a text that begins with \"{\\n \\\"a\\\":\", expected a .safetensors file";
+    const std::string told = "found a text that begins with \"{\\n \\\"a\\\": \", expected a .safetensors file";
     check_error("show text.json", folder, "text.json: " + told);
     std::filesystem::copy_file(folder / "text.json", folder / "tiny" / "model.safetensors",
                                std::filesystem::copy_options::overwrite_existing);
