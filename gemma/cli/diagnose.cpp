@@ -40,8 +40,8 @@ constexpr std::size_t pairs_of_large_model = 3;
 constexpr const char* diagnose_footer =
     R"(OTHER is a trace of the same text by another program, with as many or as few tensors as it has; the more, the closer
 to the fault the search begins. Where it has no tokens, --tokens or --prompt says what was run. With --text there need
-be no trace: the model and its mistakes are ranked by how many tokens of the text that the program wrote greedily are the
-likeliest up to the first that is not, then by the text's probability.
+be no trace: the model and its mistakes are ranked by how many tokens of the text that the program wrote greedily are
+the likeliest up to the first that is not, then by the text's probability.
 Exit code: 0 no mistake, 1 a difference, known or not, 2 bad input.
 
 Examples:
