@@ -270,10 +270,11 @@ nlohmann::ordered_json json_of(const TensorComparison& tensor, const TensorVerdi
 }
 
 // All but the tensors, which are not compared where the runs differ.
-nlohmann::ordered_json json_of(const Traces& traces, const CompareOptions& options, const std::string& verdict) {
+nlohmann::ordered_json json_of(const Traces& traces, const CompareOptions& options, DType precision,
+                               const std::string& verdict) {
     return {{"reference", json_of(traces.reference, options.reference)},
             {"other", json_of(traces.other, options.other)},
-            {"precision", to_string(precision_of_both(traces, options))},
+            {"precision", to_string(precision)},
             {"same", false},
             {"first", nullptr},
             {"verdict", verdict},
@@ -286,7 +287,7 @@ void print(const nlohmann::ordered_json& json) {
 
 void print_json(const Traces& traces, const Comparison& comparison, const Verdict& verdict,
                 const CompareOptions& options) {
-    nlohmann::ordered_json json = json_of(traces, options, explain(comparison, verdict));
+    nlohmann::ordered_json json = json_of(traces, options, verdict.precision, explain(comparison, verdict));
     json["same"] = verdict.same();
     if (verdict.first) json["first"] = comparison.tensors[*verdict.first].name;
     for (std::size_t i = 0; i < comparison.tensors.size(); ++i) {
@@ -298,7 +299,7 @@ void print_json(const Traces& traces, const Comparison& comparison, const Verdic
 // Runs of other tokens: what follows from them differs anyway.
 [[noreturn]] void tell_other_runs(const std::string& how, const Traces& traces, const CompareOptions& options) {
     if (!options.json) exit_different(how);
-    print(json_of(traces, options, how));
+    print(json_of(traces, options, precision_of_both(traces, options), how));
     throw CLI::RuntimeError(exit_code_different);
 }
 
