@@ -38,6 +38,12 @@ std::string without_end_spaces(std::string line) {
 
 }  // namespace
 
+std::string rule(std::size_t width) {
+    std::string text;
+    for (std::size_t i = 0; i < width; ++i) text += "─";
+    return text;
+}
+
 std::vector<std::string> lines(const Table& table) {
     const std::size_t columns = table.header.size();
     std::vector<std::size_t> widths(columns);
@@ -56,12 +62,9 @@ std::vector<std::string> lines(const Table& table) {
         for (std::size_t c = 0; c < cells.size(); ++c) text += (c ? "  " : "") + aligned(cells[c], widths[c], right[c]);
         return without_end_spaces(text);
     };
-    std::string rule;
-    for (std::size_t c = 0; c < columns; ++c) {
-        if (c) rule += "  ";
-        for (std::size_t i = 0; i < widths[c]; ++i) rule += "─";
-    }
-    std::vector<std::string> result = {line(table.header), rule};
+    std::string rules;
+    for (std::size_t c = 0; c < columns; ++c) rules += (c ? "  " : "") + rule(widths[c]);
+    std::vector<std::string> result = {line(table.header), rules};
     for (const auto& row : table.rows) result.push_back(line(row));
     return result;
 }

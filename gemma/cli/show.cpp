@@ -170,10 +170,8 @@ void print_list(const TraceFile& trace, const ShowOptions& options, const viz::C
     const std::vector<std::string> lines = viz::lines(table);
     const std::size_t width = viz::width_of(lines[1]);
     const std::string what = options.token ? fmt::format("row of token {}", *options.token) : "row of the last token";
-    std::string rule;
-    for (std::size_t i = 0; i < row_width; ++i) rule += "─";
     fmt::print("{}\n", console.dim(viz::padded(lines[0], width) + "  " + what));
-    fmt::print("{}\n", console.dim(viz::padded(lines[1], width) + "  " + rule));
+    fmt::print("{}\n", console.dim(viz::padded(lines[1], width) + "  " + viz::rule(row_width)));
     for (std::size_t i = 0; i < lines_of_rows.size(); ++i) {
         fmt::print("{}  {}\n", viz::padded(lines[i + 2], width), console.cyan(lines_of_rows[i]));
     }
