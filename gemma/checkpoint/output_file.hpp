@@ -8,10 +8,10 @@
 
 namespace gemma {
 
-/// Writes a file beside `path` and gives it that name in finish(), where it takes the place of a file that had it. Where
-/// `path` is a link, it stays, and the file that it leads to is replaced.
-/// Without finish() nothing is left behind. Each failure to write (a full disk, a missing folder) throws an Error that
-/// names the file; so does the name of a file that this process reads at the moment: a model, a trace.
+/// Writes a file beside `path` and gives it that name in finish(), where it takes the place of a file that had it.
+/// Where `path` is a link, it stays, and the file that it leads to is replaced. Without finish() nothing is left behind.
+/// Each failure to write (a full disk, a missing folder) throws an Error that names the file; so does the name of a
+/// file that this process reads at the moment: a model, a trace.
 class OutputFile {
 public:
     explicit OutputFile(const std::filesystem::path& path);

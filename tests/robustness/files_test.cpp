@@ -216,7 +216,8 @@ TEST_CASE("What is written through a link takes the place of the file behind it,
     CHECK(fs::read_symlink(directory / "second") == "link");
 
     fs::create_symlink("nothing", directory / "loose");
-    CHECK(contains(message_of<Error>([&] { write_text_file(directory / "loose", "new"); }), "is a link that leads nowhere"));
+    CHECK(contains(message_of<Error>([&] { write_text_file(directory / "loose", "new"); }),
+                   "is a link that leads nowhere"));
     CHECK(directory.entries() == 4);
 }
 
