@@ -110,7 +110,8 @@ TEST_CASE("An index says where tensors are, and is not believed") {
          "\"one.safetensors\\u0000\", expected the name of a file"},
         {R"({"weight_map": {"a": "one\n.safetensors"}})", "beside the index"},
     };
-    for (const auto& [index, expected] : zoo) {
+    for (const auto& row : zoo) {
+        const std::string &index = row.first, &expected = row.second;
         const std::string message = message_for_index(index);
         INFO(index);
         INFO(message);
