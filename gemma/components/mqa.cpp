@@ -156,15 +156,16 @@ Tensor3 piece_of(const Tensor3& query, std::size_t t, std::size_t tokens, std::s
 Tensor3 attend_in_pieces(const Tensor3& query, const KeyValues& past, Precision precision) {
     const std::size_t T = query.shape(0), H = query.shape(1), d = query.shape(2), before = past.length - T;
     const std::size_t group = heads_that_share(H, past.heads());
-    const std::size_t tokens = std::max<std::size_t>(1, 64 / group);  // 64 rows of scores at a time
-    const std::size_t pieces = (T + tokens - 1) / tokens;
+    const std::size_t most = std::max<std::size_t>(1, 64 / group);  // 64 rows of scores at a time
+    // All pieces have about as many tokens: the last one, too, is multiplied by the kernels for many rows.
+    const std::size_t pieces = (T + most - 1) / most;
     Tensor3 context = Tensor3::from_shape({T, H, d});
     parallel_for(past.heads() * pieces, 1, [&](std::size_t piece, std::size_t) {
-        const std::size_t k = piece % past.heads(), t = piece / past.heads() * tokens;
-        const std::size_t count = std::min(tokens, T - t);
+        const std::size_t k = piece % past.heads(), i = piece / past.heads();
+        const std::size_t t = i * T / pieces, count = (i + 1) * T / pieces - t;
         const Tensor3 part =
             attend(piece_of(query, t, count, k * group, group), {past, k, 1, before + t + count}, {}, precision);
-        for (std::size_t i = 0; i < count; ++i) std::copy_n(&part(i, 0, 0), group * d, &context(t + i, k * group, 0));
+        for (std::size_t j = 0; j < count; ++j) std::copy_n(&part(j, 0, 0), group * d, &context(t + j, k * group, 0));
     });
     return context;
 }

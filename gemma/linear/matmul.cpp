@@ -1,11 +1,14 @@
 #include "gemma/linear/matmul.hpp"
 
+#include "gemma/elementwise.hpp"
+#include "gemma/linear/few_rows.hpp"
 #include "gemma/linear/tiling.hpp"
 
 #include <xtensor-blas/xblas.hpp>
 
 #include <algorithm>
 #include <cassert>
+#include <cstdint>
 
 #ifndef HAVE_CBLAS
 #error "xtensor-blas must call a CBLAS here: without one it falls back to slow generic loops"
@@ -36,9 +39,40 @@ void sgemm(cxxblas::Transpose transpose_b, ConstMatrixView a, ConstMatrixView b,
                                     integer(a.stride), b.data, integer(b.stride), 0.0f, c.data, integer(c.stride));
 }
 
-// A matrix that is stored in float32, as BLAS wants it.
-ConstMatrixView view(const WeightMatrix& b) {
-    return {reinterpret_cast<const float*>(b.data), b.rows, b.columns, b.columns};
+float wide(float number) { return number; }
+float wide(std::uint16_t bfloat16) { return bfloat16_to_float(bfloat16); }
+
+// sum = Σ_s factors[s] rows[s], for rows of `count` numbers, one after the other.
+template <typename Number>
+__attribute__((always_inline)) inline void weighted_sum(const float* factors, const Number* rows, std::size_t length,
+                                                        std::size_t count, float* __restrict sum) {
+    std::fill_n(sum, count, 0.0f);
+    for (std::size_t s = 0; s < length; ++s, rows += count) {
+        for (std::size_t j = 0; j < count; ++j) sum[j] += factors[s] * wide(rows[j]);
+    }
+}
+
+GEMMA_WIDEST_VECTORS void weighted_sum_float32(const float* factors, const float* rows, std::size_t length,
+                                               std::size_t count, float* sum) {
+    weighted_sum(factors, rows, length, count, sum);
+}
+
+GEMMA_WIDEST_VECTORS void weighted_sum_bfloat16(const float* factors, const std::uint16_t* rows, std::size_t length,
+                                                std::size_t count, float* sum) {
+    weighted_sum(factors, rows, length, count, sum);
+}
+
+// Each row of c is a weighted sum of the rows of b: for few of them, packing b would take longer than the product.
+void multiply_few(ConstMatrixView a, const WeightMatrix& b, MatrixView c) {
+    for (std::size_t i = 0; i < a.rows; ++i) {
+        const float* factors = a.data + i * a.stride;
+        float* sum = c.data + i * c.stride;
+        if (b.dtype == DType::float32) {
+            weighted_sum_float32(factors, reinterpret_cast<const float*>(b.data), b.rows, b.columns, sum);
+        } else {
+            weighted_sum_bfloat16(factors, reinterpret_cast<const std::uint16_t*>(b.data), b.rows, b.columns, sum);
+        }
+    }
 }
 
 }  // namespace
@@ -54,8 +88,8 @@ void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c) {
 }
 
 void multiply(ConstMatrixView a, const WeightMatrix& b, MatrixView c) {
-    if (b.dtype == DType::float32) return multiply(a, view(b), c);
     assert(a.columns == b.rows && c.rows == a.rows && c.columns == b.columns);
+    if (a.rows <= few && b.dtype != DType::float16) return multiply_few(a, b, c);
     // Rows of a as they are stored meet the columns of b, packed.
     thread_local Scratch<Unit> scratch;
     thread_local TileSums sums;

@@ -1,6 +1,6 @@
-// The two matrix products that attention is made of, on pieces of larger tensors.
+// Matrix products of pieces of larger tensors.
 //
-// They run on the thread that calls them: attention splits its work over threads by itself.
+// They run on the thread that calls them: who has much work splits it over threads by itself.
 #pragma once
 
 #include "gemma/linear/weight_matrix.hpp"
@@ -31,7 +31,8 @@ void multiply_transposed(ConstMatrixView a, ConstMatrixView b, float scale, Matr
 void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c);
 
 /// The same with b as it is stored, in any dtype: the values of a cache. Where b is bfloat16, the numbers of a must be
-/// bfloat16 numbers too.
+/// bfloat16 numbers too. A row of c is the same to the last bit whatever the other rows are, which a BLAS does not
+/// promise; only up to `few` rows and more than these are summed in two ways.
 void multiply(ConstMatrixView a, const WeightMatrix& b, MatrixView c);
 
 }  // namespace gemma

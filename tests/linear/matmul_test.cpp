@@ -7,7 +7,9 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 using gemma::ConstMatrixView;
 using gemma::Matrix;
@@ -44,7 +46,8 @@ struct Sizes {
     std::size_t m, k, n;
 };
 
-constexpr Sizes sizes[] = {{1, 1, 1}, {2, 3, 4}, {1, 64, 5}, {7, 33, 17}, {65, 20, 3}, {40, 130, 50}, {70, 601, 131}};
+constexpr Sizes sizes[] = {{1, 1, 1},   {2, 3, 4},     {1, 64, 5},     {7, 33, 17},
+                           {65, 20, 3}, {40, 130, 50}, {70, 601, 131}, {4, 601, 131}};
 
 }  // namespace
 
@@ -112,6 +115,26 @@ TEST_CASE("multiply takes b as it is stored") {
             c.fill(NAN);
             gemma::multiply(a_view, b.view(), {c.data(), m, n, n});
             CHECK_CLOSE(c, multiply64(a_view, {b_wide.data(), k, n, n}), 1e-6);
+        }
+    }
+}
+
+TEST_CASE("A row of a product with stored numbers is the same whatever the other rows are, and zeros at its end") {
+    const std::size_t k = 70, n = 131;
+    for (const gemma::DType dtype : {gemma::DType::float32, gemma::DType::bfloat16}) {
+        for (const auto& [whole, piece] : {std::pair<std::size_t, std::size_t>{40, 5}, {97, 8}, {4, 1}}) {
+            CAPTURE(gemma::to_string(dtype));
+            Matrix a = gemma::rounded(gemma::Precision::bfloat16, gemma::random_matrix(whole, k, 1));
+            for (std::size_t i = 0; i < whole; ++i) std::fill(&a(i, 50), &a(i, 0) + k, 0.0f);
+            const gemma::Stored b(dtype, gemma::random_matrix(k, n, 2));
+            gemma::WeightMatrix first_rows = b.view();
+            first_rows.rows = 50;
+            Matrix c = Matrix::from_shape({whole, n}), row = Matrix::from_shape({piece, n});
+            gemma::multiply({a.data(), whole, k, k}, b.view(), {c.data(), whole, n, n});
+            for (std::size_t i = 0; i + piece <= whole; ++i) {
+                gemma::multiply({&a(i, 0), piece, 50, k}, first_rows, {row.data(), piece, n, n});
+                CHECK(std::equal(row.begin(), row.end(), &c(i, 0)));
+            }
         }
     }
 }

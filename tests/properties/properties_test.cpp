@@ -10,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstring>
 
 using namespace gemma;
@@ -33,6 +34,11 @@ struct Case {
         return other.forward(other_tokens, cache, trace);
     }
 
+    // Two ways to the same logits may differ by a few times what a unit in the last place of the weights makes of them,
+    // which is 1.6e-6 of the largest logit for half of these models and 4.3e-5 for one (seed 184, with five channels).
+    // Five is twice what was measured with AVX-512, AVX2 and SSE, each of which adds in its own order (2.6).
+    double tolerance() const { return std::min(5e-5, 5 * PlainGemma(config, model.weights()).rounding(tokens)); }
+
     Dice dice;
     Config config;
     Model model;
@@ -53,7 +59,9 @@ std::vector<std::string> traced_names(const Case& c) {
             if (INFO("seed ", seed_, ": ", to_string(c.config), ", ", c.tokens.size(), " tokens"); true)
 
 TEST_CASE("Property: the forward pass in float32 is that of plain loops in float64") {
-    FOR_EACH_CASE(c) { CHECK_CLOSE(c.forward(), PlainGemma(c.config, c.model.weights()).logits(c.tokens), 5e-5); }
+    FOR_EACH_CASE(c) {
+        CHECK_CLOSE(c.forward(), PlainGemma(c.config, c.model.weights()).logits(c.tokens), c.tolerance());
+    }
 }
 
 TEST_CASE("Property: with a cache a text may come in any pieces") {
@@ -69,7 +77,7 @@ TEST_CASE("Property: with a cache a text may come in any pieces") {
             first += count;
         }
         CHECK(cache.length() == c.tokens.size());
-        CHECK_CLOSE(pieces, whole, 1e-5);
+        CHECK_CLOSE(pieces, whole, c.tolerance());
     }
 }
 
@@ -82,7 +90,7 @@ TEST_CASE("Property: reading a text and asking for its last logits are parts of 
         if (read > 0) c.model.read({c.tokens.begin(), middle}, cache);
         Matrix last = Matrix::from_shape({1, V});
         std::copy_n(&whole(T - 1, 0), V, last.begin());
-        CHECK_CLOSE(c.model.forward_last({middle, c.tokens.end()}, cache), last, 1e-5);
+        CHECK_CLOSE(c.model.forward_last({middle, c.tokens.end()}, cache), last, c.tolerance());
     }
 }
 
