@@ -161,6 +161,7 @@ void add_bench(CLI::App& app) {
     command
         ->add_option("--config", options->config,
                      "In place of a model: random weights in memory for\ngemma-2b, gemma-7b or a config.json")
+        ->check(read_by(find_config))
         ->type_name("CONFIG")
         ->excludes("--model");
     command->add_option("--prompt-tokens", options->prompt_tokens, "Length of the prompt (default: 512, or what fits)")

@@ -40,7 +40,9 @@ void add_prompt_options(CLI::App& command, PromptOptions& options, const std::st
 }
 
 std::vector<int> prompt_tokens(const PromptOptions& options, const std::filesystem::path& model, std::size_t context) {
-    if (!options.tokens && !options.prompt) fail("found neither --prompt nor --tokens, expected one of them");
+    if (!options.tokens && !options.prompt) {
+        fail("found neither --prompt nor --tokens, expected one of them (a text without --prompt comes first)");
+    }
     const std::vector<int> tokens = options.tokens
                                         ? parse_tokens(*options.tokens)
                                         : Tokenizer(model / "tokenizer.model").encode_prompt(*options.prompt);

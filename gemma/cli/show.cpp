@@ -249,6 +249,7 @@ void print_tokens(const TraceFile& trace, const ShowOptions& options) {
         fail("--{}: found it with tokens, expected the name of another tensor", options.token ? "token" : "head");
     }
     const TokenTexts texts(trace, options.model);
+    if (trace.header().tokens.empty()) fail("{}: found no tokens, expected those of a run", trace.path().string());
     viz::Table table{{"place", "id"}, {}};
     if (texts.known()) table.header.push_back("token");
     for (const int token : trace.header().tokens) {

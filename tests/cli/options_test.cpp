@@ -53,8 +53,10 @@ TEST_CASE("--model: no directory, and a file") {
         check_error(command + " --model none", folder, "--model: there is no none, expected a model directory");
         check_error(command + " --model file", folder, "--model: file is a file, expected a model directory");
     }
+    check_error("show t.safetensors tokens", folder, "t.safetensors: found no tokens, expected those of a run");
     check_error("inspect none", folder, "found \"none\", which does not exist, expected gemma-2b");
     check_error("inspect --check none", folder, "found \"none\", which does not exist, expected gemma-2b");
+    check_error("bench --config none", folder, "--config: found \"none\", which does not exist, expected gemma-2b");
 }
 
 TEST_CASE("a wrong command line: what is wrong with it, and whose help tells more") {
@@ -83,6 +85,8 @@ TEST_CASE("a prompt may be an argument of its own, an option, or standard input"
         CHECK(output("--prompt - < prompt") == expected);
     }
     check_error("lens", folder, "found neither --prompt nor --tokens, expected one of them");
+    check_error("trace --names lm_head 'Once upon' --out t.safetensors", folder,
+                "(a text without --prompt comes first)");
     check_error("lens a --tokens 2", folder, "--tokens");
     check_error("generate", folder, "found no prompt, expected a text to continue");
     check_error("random --out model", folder, "found no config, expected gemma-2b, gemma-7b");
