@@ -33,6 +33,9 @@ bool wait_for(socket_t socket, short events, Clock::time_point end, const std::a
 
 // One connection's bytes, as httplib reads and writes them. The functions without `override` are those that a Stream
 // has in some versions of httplib only.
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Winconsistent-missing-override"
+#endif
 class BoundedStream : public httplib::Stream {
 public:
     BoundedStream(socket_t socket, const ServerLimits& limits, const std::atomic<bool>& ending)

@@ -181,7 +181,8 @@ TEST_CASE("The malformed-file zoo: each is refused in one line that names the fi
         {message_for_header(R"({"a":{"dtype":"F32","dtype":"BF16","shape":[2],"data_offsets":[0,8]}})"),
          "\"dtype\" twice"},
     };
-    for (const auto& [message, expected] : zoo) {
+    for (const auto& row : zoo) {
+        const std::string &message = row.first, &expected = row.second;
         INFO(message);
         INFO(expected);
         CHECK(contains(message, expected));

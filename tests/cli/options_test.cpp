@@ -74,9 +74,11 @@ TEST_CASE("a wrong command line: what is wrong with it, and whose help tells mor
 TEST_CASE("a prompt may be an argument of its own, an option, or standard input") {
     const TemporaryDirectory folder;
     write_file(folder / "prompt", "Once upon\n");
-    for (const auto& [command, rest] :
+    for (const auto& words :
          {std::pair("lens ", " --json"), {"trace ", " --ablate model.norm"}, {"generate ", " --max-tokens 2"}}) {
-        const auto output = [&](const std::string& prompt) { return run(command + prompt + rest, folder.path()).out; };
+        const auto output = [&](const std::string& prompt) {
+            return run(words.first + prompt + words.second, folder.path()).out;
+        };
         const std::string expected = output("--prompt 'Once upon'");
         CHECK(expected != output("--prompt ''"));
         CHECK(expected != "");

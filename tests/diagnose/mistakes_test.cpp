@@ -56,9 +56,9 @@ TEST_CASE("a pass without a mistake is the model's") {
     const Matrix logits = model.forward(eight_tokens, cache, Trace(plain));
     const bool same_logits = forward_with({}, model, eight_tokens, &with_none) == logits;
     CHECK(same_logits);
-    for (const auto& [name, calls] : plain.records) {
-        CAPTURE(name);
-        CHECK(same_bits(calls[0].values, with_none.records.at(name)[0].values));
+    for (const auto& record : plain.records) {
+        CAPTURE(record.first);
+        CHECK(same_bits(record.second[0].values, with_none.records.at(record.first)[0].values));
     }
 }
 
@@ -95,12 +95,13 @@ TEST_CASE("a bfloat16 pass with a mistake has bfloat16 numbers outside of the no
         CAPTURE(mistake.name);
         Recording recording;
         forward_with({mistake.name}, model, eight_tokens, &recording);
-        for (const auto& [name, calls] : recording.records) {
+        for (const auto& record : recording.records) {
+            const std::string& name = record.first;
             if (name.find(".mean_square") != name.npos || name.find(".normalized") != name.npos) continue;
             CAPTURE(name);
-            std::vector<float> rounded = calls[0].values;
+            std::vector<float> rounded = record.second[0].values;
             round_to(Precision::bfloat16, rounded.data(), rounded.size());
-            CHECK(same_bits(rounded, calls[0].values));
+            CHECK(same_bits(rounded, record.second[0].values));
         }
     }
 }

@@ -97,8 +97,8 @@ TEST_CASE("each kernel computes x Wᵀ within the bound of its sums") {
     };
     for_each_kernel([](const Kernels& kernels, bool dots) {
         const std::vector<std::size_t> few = {1, 2, 3, 4}, many = {1, 3, 5, 16, 17, 33, 63, 64, 65, 130};
-        for (const auto& [out, in] :
-             {Sizes{1, 1}, {2, 2}, {3, 5}, {6, 63}, {7, 64}, {50, 129}, {13, 1023}, {5, 2051}}) {
+        for (const Sizes& sizes : {Sizes{1, 1}, {2, 2}, {3, 5}, {6, 63}, {7, 64}, {50, 129}, {13, 1023}, {5, 2051}}) {
+            const std::size_t out = sizes.out, in = sizes.in;
             for (const DType dtype : dtypes) {
                 const Stored weight(dtype, out, in);
                 for (const Precision precision : precisions) {

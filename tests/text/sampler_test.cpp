@@ -171,8 +171,9 @@ TEST_CASE("sampler: draws are as frequent as their probabilities") {
                           {"both", options_of(1.5f, 10, 0.8f, 15)}};
     const Matrix logits = row_of(random_logits(20, 5));
     constexpr int draws = 20000;
-    for (const auto& [name, options] : cases) {
-        CAPTURE(name);
+    for (const Case& one : cases) {
+        CAPTURE(one.name);
+        const SamplerOptions& options = one.options;
         Sampler sampler(options);
         std::map<int, int> count;
         for (int i = 0; i < draws; ++i) ++count[sampler(logits)];

@@ -129,13 +129,11 @@ TEST_CASE("opposite and rescaled tensors have the cosines -1 and 1") {
 TEST_CASE("NaN and infinity equal themselves only") {
     CHECK(compare_rows({1, not_a_number, infinite, -infinite}, {1, not_a_number, infinite, -infinite}).match ==
           Match::same);
-    for (const auto& [a, b] : std::vector<std::pair<float, float>>{{not_a_number, 1},
-                                                                   {1, not_a_number},
-                                                                   {infinite, 1},
-                                                                   {1, -infinite},
-                                                                   {infinite, -infinite},
-                                                                   {not_a_number, infinite},
-                                                                   {infinite, not_a_number}}) {
+    const std::pair<float, float> pairs[] = {{not_a_number, 1},       {1, not_a_number},     {infinite, 1},
+                                             {1, -infinite},          {infinite, -infinite}, {not_a_number, infinite},
+                                             {infinite, not_a_number}};
+    for (const auto& pair : pairs) {
+        const float a = pair.first, b = pair.second;
         CAPTURE(a);
         CAPTURE(b);
         const TensorComparison row = compare_rows({1, a, 2}, {1, b, 2});

@@ -119,8 +119,9 @@ TEST_CASE("Without one head, only what follows changes, and attention's output l
     const Recording whole = pass(model, {tokens}, {}), without = pass(model, {tokens}, {ablation});
 
     std::size_t changed = 0;
-    for (const auto& [name, calls] : whole.records) {
-        const bool same = calls[0].values == without.records.at(name)[0].values;
+    for (const auto& record : whole.records) {
+        const std::string& name = record.first;
+        const bool same = record.second[0].values == without.records.at(name)[0].values;
         const bool before =
             name.find("layers.0") != name.npos || name.find("embed") != name.npos ||
             name.find("layers.1.input") != name.npos || name.find("layers.1.self_attn.k") != name.npos ||

@@ -104,9 +104,9 @@ TEST_CASE("a pass is recorded under the names and shapes of the table") {
         {"model.norm", {T, D}},
         {"lm_head", {T, c.vocab_size}},
     };
-    for (const auto& [name, shape] : expected) {
-        CAPTURE(name);
-        CHECK(recorder.shape(name) == shape);
+    for (const auto& one : expected) {
+        CAPTURE(one.first);
+        CHECK(recorder.shape(one.first) == one.second);
     }
 }
 
