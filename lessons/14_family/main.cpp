@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 namespace {
 
@@ -219,6 +220,9 @@ double relative_of(const gemma::Comparison& comparison, const std::string& name)
     return found->relative;
 }
 
+// What differs by 0.0001 only is known to two digits: each of the numbers compared is rounded to float32.
+double two_digits(double number) { return std::strtod(fmt::format("{:.1e}", number).c_str(), nullptr); }
+
 void check_erf_gelu(Lesson& lesson, const gemma::Comparison& comparison) {
     const gemma::TensorComparison& first = *comparison.first_divergence();
     lesson.check("erf GELU: act_fn of layer 0 differs first", first.name == "model.layers.0.mlp.act_fn",
@@ -285,7 +289,7 @@ void tell_mistakes(Lesson& lesson) {
         viz::Series series{way.name, {}, {}};
         for (std::size_t i = 0; i < L; ++i) {
             series.x.push_back(static_cast<double>(i));
-            series.y.push_back(relative_of(comparison, lesson::layer_name(i)));
+            series.y.push_back(two_digits(relative_of(comparison, lesson::layer_name(i))));
         }
         chart.series.push_back(series);
     }
