@@ -8,12 +8,13 @@
 #include "lessons/breaks.hpp"
 #include "lessons/lesson.hpp"
 #include "lessons/steps.hpp"
+#include "viz/numbers.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <string>
 
 namespace {
 
@@ -221,7 +222,7 @@ double relative_of(const gemma::Comparison& comparison, const std::string& name)
 }
 
 // What differs by 0.0001 only is known to two digits: each of the numbers compared is rounded to float32.
-double two_digits(double number) { return std::strtod(fmt::format("{:.1e}", number).c_str(), nullptr); }
+double two_digits(double number) { return std::stod(viz::number(number, 2)); }
 
 void check_erf_gelu(Lesson& lesson, const gemma::Comparison& comparison) {
     const gemma::TensorComparison& first = *comparison.first_divergence();
